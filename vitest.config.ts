@@ -1,0 +1,47 @@
+import { defineConfig } from 'vitest/config'
+
+const source = (name: string, entry = 'index') =>
+  new URL(`./packages/${name}/src/${entry}.ts`, import.meta.url).pathname
+
+// Tests run against the sources: no build is needed between an edit and a test.
+const alias = [
+  { find: /^@innerline\/server-core\/contract$/, replacement: source('server-core', 'contract/index') },
+  ...['protocol', 'sdk-client', 'server-core', 'adapters-mysql', 'adapters-redis', 'adapters-kafka'].map((name) => ({
+    find: new RegExp(`^@innerline/${name}$`),
+    replacement: source(name),
+  })),
+]
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        resolve: { alias },
+        test: {
+          name: 'unit',
+          include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'scripts/**/*.test.ts', 'sim/**/*.test.ts'],
+          exclude: ['**/*.service.test.ts', '**/node_modules/**', '**/dist/**'],
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
+          name: 'service',
+          include: ['packages/*/test/**/*.service.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
+          name: 'e2e',
+          include: ['e2e/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+})
