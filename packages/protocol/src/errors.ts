@@ -52,7 +52,7 @@ export type ServerErrorCode = {
   [C in ErrorCode]: (typeof ERROR_TABLE)[C]['http'] extends 0 ? never : C
 }[ErrorCode]
 
-const brand: unique symbol = Symbol.for('innerline.error') as never
+const brand = Symbol.for('innerline.error')
 
 export interface ImErrorOptions {
   /** What is wrong with this request in particular, and what to do. Never user text or a token. */
