@@ -92,7 +92,7 @@ export class ImError extends Error {
 /** Whether `value` is an {@link ImError} (of any copy of this package), of `code` if given. */
 export function isImError(value: unknown, code?: ErrorCode): value is ImError {
   if (typeof value !== 'object' || value === null || !(brand in value)) return false
-  return code === undefined || (value as ImError).code === code
+  return code === undefined || (value as unknown as ImError).code === code
 }
 
 /** Whether `code` is in this version's table. Unknown codes are treated by their `retry` field alone. */
