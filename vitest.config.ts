@@ -1,7 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-const source = (name: string, entry = 'index') =>
-  new URL(`./packages/${name}/src/${entry}.ts`, import.meta.url).pathname
+const source = (name: string, entry = 'index') => new URL(`./packages/${name}/src/${entry}.ts`, import.meta.url).pathname
 
 // Tests run against the sources: no build is needed between an edit and a test.
 const alias = [

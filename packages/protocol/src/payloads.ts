@@ -187,8 +187,20 @@ export interface Summary {
 /** Events on `/user/queue/session`. Each is full state and a hint with a REST resource behind it. */
 export type SessionEvent = { readonly at: number } & (
   | (Summary & { readonly event: 'summary' })
-  | { readonly event: 'cursor'; readonly conversationId: string; readonly deliveredSeq: number; readonly readSeq: number; readonly unread: number }
-  | { readonly event: 'receipt'; readonly conversationId: string; readonly userId: string; readonly deliveredSeq: number; readonly readSeq: number }
+  | {
+      readonly event: 'cursor'
+      readonly conversationId: string
+      readonly deliveredSeq: number
+      readonly readSeq: number
+      readonly unread: number
+    }
+  | {
+      readonly event: 'receipt'
+      readonly conversationId: string
+      readonly userId: string
+      readonly deliveredSeq: number
+      readonly readSeq: number
+    }
   | (ConversationSummary & { readonly event: 'conversation' })
   | { readonly event: 'typing'; readonly conversationId: string; readonly userId: string }
   | { readonly event: 'presence'; readonly userId: string; readonly online: boolean; readonly lastSeen?: number }
