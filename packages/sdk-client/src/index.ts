@@ -1,0 +1,27 @@
+export { createImClient } from './create-client.js'
+export { ImError, isImError } from '@innerline/protocol'
+export type * from './api/client.js'
+export type * from './api/connection.js'
+export type * from './api/conversation.js'
+export type * from './api/events.js'
+export type * from './api/message.js'
+export type * from './api/options.js'
+export type * from './api/readable.js'
+export type * from './store/store.js'
+export type {
+  ChatMessage,
+  ChatType,
+  Clock,
+  ConversationSummary,
+  CustomBody,
+  ErrorCode,
+  Ids,
+  LastMessage,
+  MediaBody,
+  MessageBody,
+  MessageKind,
+  Retry,
+  SendableBody,
+  SystemBody,
+  TextBody,
+} from '@innerline/protocol'
