@@ -1,0 +1,130 @@
+import { type AckResult, ImError } from '@innerline/protocol'
+import type { Clock, ConversationStorage, CursorMove, CursorState, Logger, Principal, UnreadBadges } from '../ports/index.js'
+import type { ValidAckRequest } from './requests.js'
+
+const FLUSH_MS = 1_000
+const SLICE = 200
+
+export interface AcknowledgeOptions {
+  readonly storage: Pick<ConversationStorage, 'advanceCursors'>
+  readonly badges: UnreadBadges
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly epoch: () => number
+  /** Told of every cursor that moved, after the flush: hints for own devices and for peers' ticks. */
+  readonly onMoved: (userId: string, conversationId: string, state: CursorState) => void
+}
+
+interface Pending {
+  readonly move: { conversationId: string; userId: string; deliveredSeq: number; readSeq: number }
+  readonly waiters: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[]
+}
+
+/**
+ * The use case "I have this, I have read this". Cumulative and forward only, so a lost or repeated
+ * acknowledgement does no harm. STOMP's are gathered and flushed each second; REST's are written at once.
+ */
+export class Acknowledge {
+  readonly #options: AcknowledgeOptions
+  #pending = new Map<string, Pending>()
+  #scheduled = false
+  #flushing: Promise<void> = Promise.resolve()
+
+  constructor(options: AcknowledgeOptions) {
+    this.#options = options
+  }
+
+  /** Writes at once and resolves with the new positions; conversations one is not in are left out. Rejects `EPOCH_CHANGED`. */
+  async now(principal: Principal, request: ValidAckRequest): Promise<readonly AckResult[]> {
+    this.#checkEpoch(request.epoch)
+    const moves = request.acks.map((ack) => moveOf(principal.userId, ack))
+    const states = await this.#write(moves)
+    return states.flatMap((state, i) => {
+      if (state === undefined) return []
+      const { deliveredSeq, readSeq, unread } = state
+      return [{ conversationId: (moves[i] as CursorMove).conversationId, deliveredSeq, readSeq, unread }]
+    })
+  }
+
+  /** Gathers for the next flush and resolves when that has been written. Rejects `EPOCH_CHANGED`, `UNAVAILABLE`. */
+  soon(principal: Principal, request: ValidAckRequest): Promise<void> {
+    try {
+      this.#checkEpoch(request.epoch)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const written = request.acks.map(
+      (ack) =>
+        new Promise<void>((resolve, reject) => {
+          this.#gather(moveOf(principal.userId, ack), { resolve, reject })
+        }),
+    )
+    if (!this.#scheduled) {
+      this.#scheduled = true
+      this.#options.clock.after(FLUSH_MS, () => {
+        void this.flush()
+      })
+    }
+    return Promise.all(written).then(() => undefined)
+  }
+
+  /** Writes what was gathered. Never rejects: each acknowledgement carries its own outcome. */
+  flush(): Promise<void> {
+    this.#scheduled = false
+    const gathered = [...this.#pending.values()]
+    this.#pending = new Map()
+    if (gathered.length > 0) this.#flushing = this.#flushing.then(() => this.#flushAll(gathered))
+    return this.#flushing
+  }
+
+  #checkEpoch(epoch: number | undefined): void {
+    if (epoch !== undefined && epoch !== this.#options.epoch()) throw new ImError('EPOCH_CHANGED')
+  }
+
+  #gather(move: CursorMove, waiter: Pending['waiters'][number]): void {
+    const key = `${move.userId} ${move.conversationId}`
+    let pending = this.#pending.get(key)
+    if (pending === undefined) {
+      pending = { move: { conversationId: move.conversationId, userId: move.userId, deliveredSeq: 0, readSeq: 0 }, waiters: [] }
+      this.#pending.set(key, pending)
+    }
+    pending.move.deliveredSeq = Math.max(pending.move.deliveredSeq, move.deliveredSeq ?? 0)
+    pending.move.readSeq = Math.max(pending.move.readSeq, move.readSeq ?? 0)
+    pending.waiters.push(waiter)
+  }
+
+  async #flushAll(gathered: Pending[]): Promise<void> {
+    // Sorted, so that two nodes that write the same rows take their locks in one order.
+    gathered.sort((a, b) => compare(a.move.conversationId, b.move.conversationId) || compare(a.move.userId, b.move.userId))
+    for (let i = 0; i < gathered.length; i += SLICE) {
+      const slice = gathered.slice(i, i + SLICE)
+      try {
+        await this.#write(slice.map((pending) => pending.move))
+        for (const pending of slice) for (const waiter of pending.waiters) waiter.resolve()
+      } catch (error) {
+        for (const pending of slice) for (const waiter of pending.waiters) waiter.reject(error)
+      }
+    }
+  }
+
+  async #write(moves: readonly CursorMove[]): Promise<readonly (CursorState | undefined)[]> {
+    const { storage, badges, logger, onMoved } = this.#options
+    const states = await storage.advanceCursors(moves)
+    states.forEach((state, i) => {
+      if (state?.moved !== true) return
+      const { userId, conversationId } = moves[i] as CursorMove
+      badges.invalidate(userId).catch((error: unknown) => logger.warn({ err: error }, 'unread badges could not be invalidated'))
+      onMoved(userId, conversationId, state)
+    })
+    return states
+  }
+}
+
+function moveOf(userId: string, ack: ValidAckRequest['acks'][number]): CursorMove {
+  if (ack.upToSeq !== undefined) {
+    return { userId, conversationId: ack.conversationId, deliveredSeq: ack.upToSeq, readSeq: ack.upToSeq }
+  }
+  return { userId, conversationId: ack.conversationId, deliveredSeq: ack.deliveredSeq, readSeq: ack.readSeq }
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

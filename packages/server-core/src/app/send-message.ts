@@ -1,0 +1,130 @@
+import { ImError, isImError, type SendableBody, type SentMessage } from '@innerline/protocol'
+import { fingerprint } from '../domain/fingerprint.js'
+import { previewOf } from '../domain/preview.js'
+import type { AppendResult, Clock, Ids, Logger, Principal, RateLimiter, RateRule, Storage } from '../ports/index.js'
+import type { AppendLanes } from './append-lanes.js'
+import { channelsOf, type ConversationAccess, targetOf } from './conversation-access.js'
+import { type BeforeSendPolicy, type Hooks, runBeforeSend } from './hooks.js'
+import type { LaneOrder } from './lane-order.js'
+import type { ValidSendRequest } from './requests.js'
+
+export interface SendMessageOptions {
+  readonly storage: Storage
+  readonly lanes: AppendLanes
+  readonly access: ConversationAccess
+  readonly limiter: RateLimiter
+  readonly sendRule: RateRule
+  readonly bodyBytes: number
+  readonly hooks: Hooks
+  readonly beforeSend: BeforeSendPolicy
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly logger: Logger
+}
+
+interface Draft {
+  readonly msgId: string
+  readonly conversationId: string
+  readonly hash: string
+}
+
+/** The use case "send": everything between a well-formed request and the answer that it is committed. */
+export class SendMessage {
+  readonly #options: SendMessageOptions
+
+  constructor(options: SendMessageOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Stores a message and resolves when it is committed. `order`, one per connection, keeps its sends to one
+   * conversation in arrival order whatever a check or hook takes. The same msgId with the same content gives the first answer
+   * with `duplicate: true`, also when the sender has meanwhile been limited, muted or removed.
+   * Rejects with ImError: final codes settle it; `BUSY`, `UNAVAILABLE`, `RATE_LIMITED` leave it open to a retry.
+   */
+  async execute(principal: Principal, request: ValidSendRequest, order?: LaneOrder): Promise<SentMessage> {
+    const { ids, lanes } = this.#options
+    const bodyJson = JSON.stringify(request.body)
+    if (Buffer.byteLength(bodyJson) > this.#options.bodyBytes) {
+      throw new ImError('TOO_LARGE', { detail: `A body may have ${this.#options.bodyBytes} bytes of JSON.` })
+    }
+    const conversationId = targetOf(principal, request)
+    const place = order?.enter(conversationId)
+    try {
+      const msgId = request.msgId ?? ids.uuid()
+      const { body, replyTo, mentions } = request
+      const hash = fingerprint({ kind: 'message', conversationId, body, replyTo, mentions })
+      const draft: Draft = { msgId, conversationId, hash }
+      const admitted = await this.#admit(principal, request, draft)
+      if ('sent' in admitted) return admitted.sent
+      const stored = admitted.body === body ? bodyJson : JSON.stringify(admitted.body)
+      if (place?.waits === true) await place.turn
+      const appended = lanes.append({
+        conversationId,
+        msgId,
+        fromUserId: principal.userId,
+        kind: 'message',
+        countable: true,
+        hash,
+        bodyJson: stored,
+        preview: previewOf(admitted.body),
+        replyTo,
+        mentions,
+        checkedAt: admitted.memberVersion,
+        channels: channelsOf(conversationId),
+      })
+      place?.leave()
+      return answer(draft, await appended)
+    } finally {
+      place?.leave()
+    }
+  }
+
+  /** Rights, limits and hook. A refusal stands only if the message is not already committed (DESIGN §4). */
+  async #admit(
+    principal: Principal,
+    request: ValidSendRequest,
+    draft: Draft,
+  ): Promise<{ readonly memberVersion: number; readonly body: SendableBody } | { readonly sent: SentMessage }> {
+    const { access, limiter, sendRule, hooks } = this.#options
+    try {
+      const right = access.authoriseSend(principal, draft.conversationId)
+      const memberVersion = typeof right === 'number' ? right : await right
+      const taken = limiter.take(`send:${principal.userId}`, sendRule)
+      const decision = taken instanceof Promise ? await taken : taken
+      if (!decision.ok) {
+        throw new ImError('RATE_LIMITED', {
+          detail: `At most ${sendRule.perSecond} messages a second.`,
+          retryAfterMs: decision.retryAfterMs,
+        })
+      }
+      if (hooks.beforeSend === undefined) return { memberVersion, body: request.body as SendableBody }
+      const message = {
+        conversationId: draft.conversationId,
+        msgId: draft.msgId,
+        body: request.body as SendableBody,
+        replyTo: request.replyTo,
+        mentions: request.mentions,
+      }
+      return { memberVersion, body: await runBeforeSend(hooks.beforeSend, this.#options.beforeSend, message, principal, this.#options) }
+    } catch (error) {
+      if (!isImError(error) || error.code === 'BUSY' || error.code === 'UNAVAILABLE' || request.msgId === undefined) throw error
+      const sent = await this.#alreadySent(principal, draft)
+      if (sent === undefined) throw error
+      return { sent }
+    }
+  }
+
+  async #alreadySent(principal: Principal, draft: Draft): Promise<SentMessage | undefined> {
+    const committed = (await this.#options.storage.findByMsgIds([draft.msgId])).get(draft.msgId)
+    if (committed === undefined || committed.fromUserId !== principal.userId || committed.hash !== draft.hash) return undefined
+    const { seq, ord, timestamp } = committed
+    return { msgId: draft.msgId, conversationId: draft.conversationId, seq, ord, timestamp, duplicate: true }
+  }
+}
+
+function answer(draft: Draft, result: AppendResult): SentMessage {
+  if (!result.ok) throw new ImError(result.code, { detail: result.detail })
+  const { seq, ord, timestamp, duplicate } = result
+  return { msgId: draft.msgId, conversationId: draft.conversationId, seq, ord, timestamp, duplicate }
+}

@@ -1,0 +1,7 @@
+export * from './change.js'
+export * from './entry.js'
+export * from './fingerprint.js'
+export * from './member.js'
+export * from './message-json.js'
+export * from './preview.js'
+export * from './send-rights.js'
