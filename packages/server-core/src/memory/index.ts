@@ -1,0 +1,6 @@
+export { createMemoryHub, memoryBus, type MemoryBusOptions, type MemoryHub } from './bus.js'
+export { createMemoryData, type MemoryData } from './data.js'
+export { memoryPresence, PresenceTable, type MemoryPresenceOptions } from './presence.js'
+export { memoryRateLimiter, type MemoryRateLimiterOptions } from './rate-limiter.js'
+export { memoryStorage, type MemoryStorageOptions } from './storage.js'
+export { memoryUnreadBadges, type MemoryUnreadBadgesOptions } from './unread-badges.js'

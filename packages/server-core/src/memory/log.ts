@@ -1,0 +1,113 @@
+import type { Entry } from '../domain/entry.js'
+import type { AppendBatch, CommittedMessage, LogStorage, MessageRange, MessageSlice } from '../ports/storage.js'
+import { appendNow } from './append.js'
+import { assertOpen, type MemoryContext } from './context.js'
+import type { Conversation, MemoryData } from './data.js'
+import { entryOf } from './views.js'
+
+/** Conversations' logs: appending, reading, retention. */
+export function logStorage(context: MemoryContext): LogStorage {
+  const { data } = context
+  return {
+    async appendMessages(batch) {
+      assertOpen(context)
+      await headsFree(data, batch)
+      return appendNow(context, batch)
+    },
+    async findByMsgIds(msgIds) {
+      assertOpen(context)
+      const found = new Map<string, CommittedMessage>()
+      for (const msgId of msgIds) {
+        const entry = data.byMsgId.get(msgId)
+        if (entry === undefined) continue
+        const { seq, ord, timestamp, fromUserId, hash } = entry
+        found.set(msgId, { conversationId: entry.conversation.conversationId, seq, ord, timestamp, fromUserId, hash })
+      }
+      return found
+    },
+    async readMessages(range) {
+      assertOpen(context)
+      const conversation = data.conversations.get(range.conversationId)
+      return conversation === undefined ? { entries: [], more: false } : slice(conversation, range)
+    },
+    async findEntry(msgId) {
+      assertOpen(context)
+      const entry = data.byMsgId.get(msgId)
+      return entry && entryOf(entry)
+    },
+    async lastSeqBefore(conversationId, time) {
+      assertOpen(context)
+      const conversation = data.conversations.get(conversationId)
+      return conversation === undefined ? 0 : lastSeqBefore(conversation, time)
+    },
+    async expireMessages({ before, limit }) {
+      assertOpen(context)
+      let expired = 0
+      for (const conversation of data.conversations.values()) {
+        const old = countExpired(conversation, before)
+        const take = Math.min(old, limit - expired)
+        if (take > 0) dropOldest(data, conversation, take)
+        expired += take
+        if (take < old) return { expired, more: true }
+      }
+      return { expired, more: false }
+    },
+  }
+}
+
+/** Waits, as for a row lock, until no held transaction has one of the batch's heads. */
+export async function headsFree(data: MemoryData, batch: AppendBatch): Promise<void> {
+  while (data.heldHeads.size > 0) {
+    const held = batch.items.map((item) => data.heldHeads.get(item.conversationId)).find((wait) => wait !== undefined)
+    if (held === undefined) return
+    await held
+  }
+}
+
+function slice(conversation: Conversation, range: MessageRange): MessageSlice {
+  const from = Math.max(range.from, conversation.lowSeq)
+  const to = Math.min(range.to, conversation.headSeq)
+  const step = range.direction === 'forward' ? 1 : -1
+  const entries: Entry[] = []
+  let seq = step === 1 ? from : to
+  let bytes = 0
+  while (seq >= from && seq <= to && entries.length < range.limit) {
+    const entry = conversation.at(seq)
+    if (entry === undefined) break
+    bytes += Buffer.byteLength(entry.bodyJson)
+    if (bytes > range.maxBytes && entries.length > 0) break
+    entries.push(entryOf(entry))
+    seq += step
+  }
+  if (step === -1) entries.reverse()
+  return { entries, more: seq >= from && seq <= to }
+}
+
+function lastSeqBefore(conversation: Conversation, time: number): number {
+  // Timestamps never fall within a log, so the border can be searched for.
+  let low = 0
+  let high = conversation.entries.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((conversation.entries[middle]?.timestamp ?? 0) < time) low = middle + 1
+    else high = middle
+  }
+  return low === 0 ? 0 : conversation.lowSeq + low - 1
+}
+
+function countExpired(conversation: Conversation, before: number): number {
+  const last = lastSeqBefore(conversation, before)
+  // The newest entry stays, so that a conversation never loses its place in the list.
+  return last === 0 ? 0 : Math.min(last, conversation.headSeq - 1) - conversation.lowSeq + 1
+}
+
+function dropOldest(data: MemoryData, conversation: Conversation, count: number): void {
+  conversation.lowOrd = conversation.ordAt(conversation.lowSeq + count - 1)
+  conversation.lowSeq += count
+  for (const entry of conversation.entries.splice(0, count)) {
+    data.byMsgId.delete(entry.msgId)
+    if (entry !== conversation.last) continue
+    conversation.last = undefined
+    conversation.lastPreview = ''
+  }
+}
