@@ -25,7 +25,7 @@ function decodeEscapes(text: string): string {
 function contentLengthOf(headers: ReadonlyMap<string, string>): number | undefined {
   const value = headers.get('content-length')
   if (value === undefined) return undefined
-  if (!contentLengthForm.test(value)) throw new StompProtocolError('malformed', 'content-length must be 1 to 7 digits.')
+  if (!contentLengthForm.test(value)) throw new StompProtocolError('malformed', 'The content-length must be 1 to 7 digits.')
   return Number(value)
 }
 
