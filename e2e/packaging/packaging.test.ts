@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { buildConsumer, type ConsumerSpec, freePort, upgradeStatus } from './consumer.js'
 import { run, type Started, start } from './process.js'
 import { readSnippet } from './snippets.js'
@@ -90,16 +90,13 @@ describe.each(consumers)('a service of its own: $name', (spec) => {
     const folder = await buildConsumer(scratch, spec, tarballs)
     port = await freePort()
     server = start(process.execPath, ['out/server.js'], folder, { PORT: String(port) })
-    await expect.poll(answers, { timeout: 20_000, interval: 50 }).toBe(true)
+    await vi.waitFor(answers, { timeout: 20_000, interval: 50 })
   })
   afterAll(() => server?.child.kill('SIGKILL'))
 
-  const answers = async (): Promise<boolean> => {
+  const answers = async (): Promise<void> => {
     if (server !== undefined && server.child.exitCode !== null) throw new Error(`the server ended:\n${server.output()}`)
-    return fetch(`http://localhost:${port}/`).then(
-      () => true,
-      () => false,
-    )
+    await fetch(`http://localhost:${port}/`)
   }
 
   it("answers the README's REST paths, and asks who is there", async () => {
