@@ -17,7 +17,7 @@ export class LaneOrder {
 }
 
 class Place {
-  readonly #before: Place | undefined
+  #before: Place | undefined
   readonly #onLeft: () => void
   #left = false
   #waiting: (() => void) | undefined
@@ -58,6 +58,8 @@ class Place {
   #release(): void {
     if (this.#left) return
     this.#left = true
+    // Else a pipeline that never runs dry would keep every place it ever had.
+    this.#before = undefined
     this.#onLeft()
     this.#waiting?.()
   }

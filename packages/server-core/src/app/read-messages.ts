@@ -109,7 +109,8 @@ export class ReadMessages {
     if (query.beforeTime !== undefined) return (await this.#options.storage.lastSeqBefore(conversationId, query.beforeTime)) + 1
     if (query.beforeId === undefined) return newest
     const entry = await this.#options.storage.findEntry(query.beforeId)
-    if (entry?.conversationId !== conversationId) throw new ImError('NOT_FOUND', { detail: 'beforeId names no message of this conversation.' })
+    if (entry?.conversationId !== conversationId)
+      throw new ImError('NOT_FOUND', { detail: 'beforeId names no message of this conversation.' })
     return entry.seq
   }
 

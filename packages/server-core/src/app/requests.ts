@@ -45,7 +45,10 @@ export const sendRequest = z
     conversationId: conversationId.optional(),
     body: sendableBody,
     replyTo: msgId.optional(),
-    mentions: z.array(z.union([userId, z.literal('*')])).max(50).optional(),
+    mentions: z
+      .array(z.union([userId, z.literal('*')]))
+      .max(50)
+      .optional(),
   })
   .refine(
     (request) =>

@@ -50,5 +50,6 @@ export const unreadOf = (
 ): number =>
   Math.max(
     0,
-    Math.min(head.headOrd, member.leaveOrd ?? Number.MAX_SAFE_INTEGER) - Math.max(member.readOrd, member.visibleOrd, member.sentOrd, head.lowOrd),
+    Math.min(head.headOrd, member.leaveOrd ?? Number.MAX_SAFE_INTEGER) -
+      Math.max(member.readOrd, member.visibleOrd, member.sentOrd, head.lowOrd),
   )

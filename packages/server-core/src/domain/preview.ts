@@ -4,7 +4,12 @@ const MAX_CHARACTERS = 100
 
 /** What a conversation list shows of a body: ≤ 100 characters (code points), one line, no markup. */
 export function previewOf(body: SendableBody): string {
-  if (body.type === 'text') return shorten(String((body as { text: unknown }).text).replace(/\s+/gu, ' ').trim())
+  if (body.type === 'text')
+    return shorten(
+      String((body as { text: unknown }).text)
+        .replace(/\s+/gu, ' ')
+        .trim(),
+    )
   const name = (body as { name?: unknown }).name
   return shorten(typeof name === 'string' && name !== '' ? `[${body.type}] ${name}` : `[${body.type}]`)
 }

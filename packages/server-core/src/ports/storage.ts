@@ -51,7 +51,10 @@ export interface LogStorage {
    * Deletes entries older than `before`, at most `limit` in this call: raises the conversations' floor first, then
    * deletes. Never touches the newest entry of a conversation.
    */
-  expireMessages(request: { readonly before: number; readonly limit: number }): Promise<{ readonly expired: number; readonly more: boolean }>
+  expireMessages(request: {
+    readonly before: number
+    readonly limit: number
+  }): Promise<{ readonly expired: number; readonly more: boolean }>
 }
 
 export interface ConversationStorage {
@@ -65,7 +68,10 @@ export interface ConversationStorage {
   /** Head and one member's row, from one snapshot; `member` undefined for a stranger, the whole undefined when there is no such conversation. */
   readMember(conversationId: string, userId: string): Promise<{ readonly head: Head; readonly member?: Member | undefined } | undefined>
   /** Rows of those of `userIds` who are or were members, with the head they were read with (one snapshot). */
-  readMembers(conversationId: string, userIds: readonly string[]): Promise<{ readonly head: Head; readonly members: readonly Member[] } | undefined>
+  readMembers(
+    conversationId: string,
+    userIds: readonly string[],
+  ): Promise<{ readonly head: Head; readonly members: readonly Member[] } | undefined>
   /** User ids of the present members, at most `limit`, in id order after `after`. */
   listMemberIds(conversationId: string, page: { readonly after?: string | undefined; readonly limit: number }): Promise<readonly string[]>
   /** Every conversation the user is or was in, with their clamps; no order. */
@@ -81,7 +87,10 @@ export interface ConversationStorage {
    */
   advanceCursors(moves: readonly CursorMove[]): Promise<readonly (CursorState | undefined)[]>
   /** Every present member's positions (at most `limit` members): what ticks and read lists are made of. */
-  readCursors(conversationId: string, limit: number): Promise<readonly { readonly userId: string; readonly deliveredSeq: number; readonly readSeq: number }[]>
+  readCursors(
+    conversationId: string,
+    limit: number,
+  ): Promise<readonly { readonly userId: string; readonly deliveredSeq: number; readonly readSeq: number }[]>
 }
 
 export interface FeedStorage {
@@ -103,7 +112,11 @@ export interface FeedStorage {
    * Deletes change rows below the resolved floor as it stood `keepMs` ago and below every durable reader. Readers not
    * seen for `readerLostAfterMs` are marked lost and stop holding.
    */
-  trimChanges(request: { readonly keepMs: number; readonly readerLostAfterMs: number; readonly limit: number }): Promise<{ readonly deleted: number; readonly lostReaders: readonly string[] }>
+  trimChanges(request: {
+    readonly keepMs: number
+    readonly readerLostAfterMs: number
+    readonly limit: number
+  }): Promise<{ readonly deleted: number; readonly lostReaders: readonly string[] }>
   /**
    * Opens a durable reader; the first time it begins at the start position. `gap` once after it was marked lost: rows
    * between its old position and the one returned are gone.
@@ -165,7 +178,14 @@ export interface AppendBatch {
 }
 
 export type AppendResult =
-  | { readonly ok: true; readonly seq: number; readonly ord: number; readonly timestamp: number; readonly duplicate: boolean; readonly memberVersion: number }
+  | {
+      readonly ok: true
+      readonly seq: number
+      readonly ord: number
+      readonly timestamp: number
+      readonly duplicate: boolean
+      readonly memberVersion: number
+    }
   | { readonly ok: false; readonly code: ServerErrorCode; readonly detail?: string | undefined }
 
 export interface CommittedMessage {

@@ -1,0 +1,179 @@
+import type { Change } from '../domain/change.js'
+import type { Entry } from '../domain/entry.js'
+import type { Cancel, Clock, EventLog, EventRecord, Ids, Lease, Logger, Storage } from '../ports/index.js'
+
+const LEASE_MS = 10_000
+const POLL_MS = 500
+const PAGE = 100
+const ATTEMPTS = 5
+const BACKOFF_MS = [50, 200, 500, 1_000] as const
+
+export interface FeedEventLogOptions {
+  readonly storage: Storage
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly nodeId: string
+  readonly logger: Logger
+}
+
+/**
+ * The default EventLog: the change feed itself, read by a durable reader per named consumer under a lease, so it is
+ * as durable as the Storage. One node works for a consumer at a time; another takes over where it left off.
+ */
+export function feedEventLog(options: FeedEventLogOptions): EventLog {
+  const listeners = new Set<(record: EventRecord) => void>()
+  const consumers = new Set<Consumer>()
+  return {
+    async start() {},
+    async close() {
+      await Promise.all([...consumers].map((consumer) => consumer.stop()))
+    },
+    async consume(group, handler) {
+      const consumer = new Consumer(options, group, handler)
+      consumers.add(consumer)
+      consumer.start()
+      return async () => {
+        consumers.delete(consumer)
+        await consumer.stop()
+      }
+    },
+    record(event) {
+      for (const listener of listeners) {
+        try {
+          listener(event)
+        } catch (error) {
+          options.logger.error({ err: error, type: event.type }, 'an event listener threw')
+        }
+      }
+    },
+    onRecorded(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+}
+
+class Consumer {
+  readonly #options: FeedEventLogOptions
+  readonly #group: string
+  readonly #handler: (record: EventRecord) => Promise<void>
+  #stopped = false
+  #wake: (() => void) | undefined
+  #done: Promise<void> = Promise.resolve()
+
+  constructor(options: FeedEventLogOptions, group: string, handler: (record: EventRecord) => Promise<void>) {
+    this.#options = options
+    this.#group = group
+    this.#handler = handler
+  }
+
+  start(): void {
+    this.#done = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#wake?.()
+    await this.#done
+  }
+
+  async #run(): Promise<void> {
+    const { storage, nodeId, logger } = this.#options
+    let lease: Lease | undefined
+    while (!this.#stopped) {
+      let more = false
+      try {
+        lease = await storage.acquireLease({ name: `im-event:${this.#group}`, holder: nodeId, ttlMs: LEASE_MS })
+        if (lease !== undefined) more = await this.#step(lease)
+      } catch (error) {
+        logger.warn({ err: error, group: this.#group }, 'an event consumer waits')
+      }
+      if (!more && !this.#stopped) await this.#sleep(POLL_MS)
+    }
+    if (lease !== undefined) await storage.releaseLease(lease).catch(() => undefined)
+  }
+
+  /** Handles one page of changes and stores the position; true when more is waiting. */
+  async #step(lease: Lease): Promise<boolean> {
+    const { storage, logger } = this.#options
+    const { position, gap } = await storage.openReader(this.#group)
+    if (gap) logger.error({ group: this.#group }, 'an event consumer was away too long: events before its position are lost')
+    const batch = await storage.changes(position, PAGE)
+    if (batch.tooOld) logger.error({ group: this.#group }, 'the change feed no longer reaches back to an event consumer')
+    for (const change of batch.changes) {
+      if (this.#stopped) return false
+      // Renewed between changes: a consumer that has lost its lease must not go on beside its successor.
+      const held = await storage.acquireLease({ name: lease.name, holder: lease.holder, ttlMs: LEASE_MS })
+      if (held?.fence !== lease.fence) return false
+      for await (const record of this.#recordsOf(change)) await this.#handle(record)
+    }
+    await storage.saveReader({ name: this.#group, position: batch.position, lease })
+    return batch.more
+  }
+
+  async *#recordsOf(change: Change): AsyncGenerator<EventRecord> {
+    if (change.kind !== 'entries') return
+    for (let from = change.firstSeq; from <= change.lastSeq; ) {
+      const slice = await this.#options.storage.readMessages({
+        conversationId: change.conversationId,
+        from,
+        to: change.lastSeq,
+        direction: 'forward',
+        limit: PAGE,
+        maxBytes: 1024 * 1024,
+      })
+      if (slice.entries.length === 0) return
+      for (const entry of slice.entries) yield recordOf(change, entry)
+      from = (slice.entries[slice.entries.length - 1] as Entry).seq + 1
+    }
+  }
+
+  async #handle(record: EventRecord): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await this.#handler(record)
+        return
+      } catch (error) {
+        if (attempt + 1 >= ATTEMPTS) {
+          await this.#options.storage.putDeadLetter({
+            group: this.#group,
+            key: record.entity,
+            recordJson: JSON.stringify(record),
+            error: String(error instanceof Error ? error.message : error).slice(0, 1_000),
+          })
+          return
+        }
+        await this.#sleep(BACKOFF_MS[attempt] ?? 1_000)
+      }
+    }
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      let cancel: Cancel | undefined
+      const end = (): void => {
+        cancel?.()
+        this.#wake = undefined
+        resolve()
+      }
+      this.#wake = end
+      cancel = this.#options.clock.after(ms, end)
+    })
+  }
+}
+
+const types: Readonly<Record<string, string>> = { message: 'message.accepted', recall: 'message.recalled', edit: 'message.edited' }
+
+function recordOf(change: Change, entry: Entry): EventRecord {
+  const { conversationId, seq, ord, msgId, fromUserId, timestamp, kind, target } = entry
+  return {
+    v: 1,
+    // Derived, so that a repeat carries the same id.
+    eventId: `${change.conversationId}:${seq}`,
+    type: types[kind] ?? `message.${kind}`,
+    at: timestamp,
+    actor: fromUserId,
+    entity: conversationId,
+    data: { conversationId, seq, ord, msgId, kind, ...(target === undefined ? {} : { target }) },
+  }
+}

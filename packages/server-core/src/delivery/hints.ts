@@ -1,0 +1,32 @@
+import type { SessionEvent } from '@innerline/protocol'
+import { userChannel } from '../domain/change.js'
+import type { Bus, Clock } from '../ports/index.js'
+import { encodeHint, type Hint } from './bus-frames.js'
+import type { MemberIndex } from './member-index.js'
+
+type WithoutTime<T> = T extends unknown ? Omit<T, 'at'> : never
+
+/** Happenings that change nothing durable: best effort, the latest of a key wins, each with a REST resource behind it. */
+export class Hints {
+  readonly #index: MemberIndex
+  readonly #bus: Bus
+  readonly #clock: Clock
+
+  constructor(index: MemberIndex, bus: Bus, clock: Clock) {
+    this.#index = index
+    this.#bus = bus
+    this.#clock = clock
+  }
+
+  /** Tells every connection of a user, on all nodes. `key` names what a later event replaces. */
+  send(userId: string, key: string, event: WithoutTime<SessionEvent>): void {
+    const hint: Hint = { userId, key, json: JSON.stringify({ ...event, at: this.#clock.now() }) }
+    this.receive(hint)
+    this.#bus.publish(userChannel(userId), encodeHint(hint))
+  }
+
+  /** A hint of another node. */
+  receive(hint: Hint): void {
+    for (const subscriber of this.#index.subscribers(hint.userId)) subscriber.hint(hint.key, hint.json)
+  }
+}
