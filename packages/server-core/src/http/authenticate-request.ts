@@ -1,0 +1,55 @@
+import { ImError, isImError, isUserId } from '@innerline/protocol'
+import type { IncomingMessage } from 'node:http'
+import { withDeadline } from '../app/hooks.js'
+import type { Authenticate, Clock, Logger, Principal } from '../ports/index.js'
+
+/** As long as a socket may take from its upgrade to CONNECTED. */
+const DEADLINE_MS = 10_000
+
+export interface RequestAuthenticationOptions {
+  readonly authenticate: Authenticate
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/**
+ * Asks the host who a request speaks for.
+ * Rejects `UNAUTHORIZED` for null, `TOKEN_EXPIRED` for a principal whose time is over, the host's own ImError,
+ * `UNAVAILABLE` (logged) when it throws anything else or is late.
+ */
+export async function authenticateRequest(
+  options: RequestAuthenticationOptions,
+  req: IncomingMessage,
+  signal: AbortSignal,
+  requestId: string,
+): Promise<Principal> {
+  const { authenticate, clock, logger } = options
+  const ask = async (): Promise<Principal | null> =>
+    authenticate({ transport: 'http', phase: 'request', token: bearerToken(req.headers.authorization), req, signal })
+  let principal: Principal | null | undefined
+  try {
+    principal = await withDeadline(clock, DEADLINE_MS, ask())
+  } catch (error) {
+    if (isImError(error)) throw error
+    logger.error({ err: error, requestId }, 'authenticate failed')
+    throw new ImError('UNAVAILABLE', { detail: 'The check of the token does not answer.', retryAfterMs: 1_000, cause: error })
+  }
+  // A host without TypeScript may fall off the end of its function.
+  if (principal === null || principal === undefined) throw new ImError('UNAUTHORIZED')
+  assertPrincipal(principal)
+  if (principal.expiresAt !== undefined && principal.expiresAt <= clock.now()) throw new ImError('TOKEN_EXPIRED')
+  return principal
+}
+
+/** Ids are spliced into JSON, keys and channels unescaped, so what the host says is checked before anything uses it. */
+function assertPrincipal(principal: Principal): void {
+  if (typeof principal.userId !== 'string' || !isUserId(principal.userId)) {
+    throw new TypeError('authenticate returned a userId that is not 1–64 of A–Z a–z 0–9 . _ @ | : + = -.')
+  }
+  if (!['user', 'agent', 'customer'].includes(principal.userType)) {
+    throw new TypeError("authenticate returned a userType that is not 'user', 'agent' or 'customer'.")
+  }
+}
+
+/** The token of an `Authorization: Bearer …` header; undefined when there is none (the host may go by a cookie). */
+export const bearerToken = (header: string | undefined): string | undefined => /^Bearer +(\S+) *$/i.exec(header ?? '')?.[1]
