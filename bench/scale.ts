@@ -1,0 +1,44 @@
+/** How much each benchmark does. */
+export interface Scale {
+  readonly name: 'full' | 'quick'
+  readonly rounds: number
+  readonly idleRounds: number
+  readonly warmUpMs: number
+  readonly phaseMs: number
+  /** Relay: senders, each with a receiver of its own. */
+  readonly pairs: number
+  readonly inFlightPerPair: number
+  readonly relayPerSecond: number
+  /** Fan-out: connected members of the one room. */
+  readonly members: number
+  readonly fanOutInFlight: number
+  readonly idleConnections: number
+  readonly idleMs: number
+}
+
+export const FULL: Scale = {
+  name: 'full',
+  rounds: 3,
+  idleRounds: 3,
+  warmUpMs: 2_000,
+  phaseMs: 3_000,
+  pairs: 50,
+  inFlightPerPair: 8,
+  relayPerSecond: 2_000,
+  members: 2_000,
+  fanOutInFlight: 16,
+  idleConnections: 5_000,
+  idleMs: 20_000,
+}
+
+export const QUICK: Scale = {
+  ...FULL,
+  name: 'quick',
+  rounds: 2,
+  idleRounds: 1,
+  warmUpMs: 800,
+  phaseMs: 1_000,
+  members: 1_000,
+  idleConnections: 2_000,
+  idleMs: 5_000,
+}
