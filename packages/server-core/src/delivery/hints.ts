@@ -6,6 +6,9 @@ import type { MemberIndex } from './member-index.js'
 
 type WithoutTime<T> = T extends unknown ? Omit<T, 'at'> : never
 
+/** A session event before the server has put its time on it. */
+export type NewSessionEvent = WithoutTime<SessionEvent>
+
 /** Happenings that change nothing durable: best effort, the latest of a key wins, each with a REST resource behind it. */
 export class Hints {
   readonly #index: MemberIndex
@@ -19,7 +22,7 @@ export class Hints {
   }
 
   /** Tells every connection of a user, on all nodes. `key` names what a later event replaces. */
-  send(userId: string, key: string, event: WithoutTime<SessionEvent>): void {
+  send(userId: string, key: string, event: NewSessionEvent): void {
     const hint: Hint = { userId, key, json: JSON.stringify({ ...event, at: this.#clock.now() }) }
     this.receive(hint)
     this.#bus.publish(userChannel(userId), encodeHint(hint))

@@ -1,0 +1,217 @@
+import { type ConversationSummary, CLOSE, ImError, PROTOCOL_VERSION, type SentMessage, type SendRequest } from '@innerline/protocol'
+import type { IncomingMessage, Server as HttpServer } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { sendRequest } from './app/requests.js'
+import { validate } from './app/validate.js'
+import { decodeFrame } from './delivery/index.js'
+import { WsEndpoint } from './gateway/index.js'
+import { createRouter, openApiDocument, type OpenApiDocument, type RequestHandler } from './http/index.js'
+import { createNode, type Node } from './node.js'
+import { type ImServerOptions, type ResolvedOptions, resolveOptions } from './options.js'
+
+export interface DrainOptions {
+  /** Over how long connections are sent away. @default 5000 */
+  readonly spreadMs?: number | undefined
+}
+
+export interface Health {
+  readonly status: 'ok' | 'degraded' | 'draining' | 'down'
+  readonly checks: Readonly<Record<string, { readonly ok: boolean; readonly error?: string }>>
+}
+
+export interface Stats {
+  readonly nodeId: string
+  readonly connections: number
+  readonly users: number
+  /** Conversations with a member connected here. */
+  readonly conversations: number
+  /** Bytes that slow readers have not taken. */
+  readonly bufferedBytes: number
+  /** Messages waiting to be committed. */
+  readonly laneDepth: number
+}
+
+/** Calls for the host's own routes and jobs. Trusted: nobody is authenticated, limits do not apply. */
+export interface ImApi {
+  /** Sends as `fromUserId`. Resolves when committed; rejects as a client's send would. With a `msgId` a retry is safe. */
+  send(message: SendRequest & { readonly fromUserId: string }): Promise<SentMessage>
+  /** Whether the user has a live connection on any node. Advisory. */
+  isOnline(userId: string): Promise<boolean>
+  /** Closes the user's connections on this node with a final code. Returns how many. */
+  disconnectUser(userId: string, options?: { readonly deviceId?: string; readonly reason?: string }): number
+  /** A user's conversations, newest first, as they see them. */
+  conversations(
+    userId: string,
+    page?: { readonly cursor?: string; readonly limit?: number },
+  ): Promise<{ readonly items: readonly ConversationSummary[]; readonly next?: string }>
+}
+
+/** A messaging server mounted in the host's process. */
+export interface ImServer {
+  /** REST: `app.use(im.router)`. Express 4, Express 5 and plain http. Nothing is served before `start()` has resolved. */
+  readonly router: RequestHandler
+  /** Adds one `upgrade` listener to the host's server; foreign paths are left alone. Returns what takes it away. */
+  attach(server: HttpServer): () => void
+  /** For hosts that route upgrades themselves: false = not ours, nothing was touched. */
+  handleUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): boolean
+  /** Connects and checks; rejects with a sentence that says what is wrong. Idempotent. */
+  start(): Promise<void>
+  /** Graceful: no new sockets, clients told and closed 1012 after their answers, then `close()`. */
+  drain(options?: DrainOptions): Promise<void>
+  /** Impatient: sockets are cut. What was acknowledged is committed all the same. Borrowed clients stay open. Idempotent. */
+  close(): Promise<void>
+  readonly api: ImApi
+  health(): Promise<Health>
+  stats(): Stats
+  /** OpenAPI 3.1 document of the REST side. */
+  readonly openapi: OpenApiDocument
+}
+
+/**
+ * Makes a messaging server to be mounted in an existing service. Nothing happens at construction: no socket, no timer,
+ * no query before `start()`. Throws a sentence when the options cannot work.
+ */
+export function createImServer(options: ImServerOptions): ImServer {
+  return new MountedServer(resolveOptions(options))
+}
+
+class MountedServer implements ImServer {
+  readonly router: RequestHandler
+  readonly api: ImApi
+  readonly #options: ResolvedOptions
+  readonly #node: Node
+  readonly #endpoint: WsEndpoint
+  #started: Promise<void> | undefined
+  #closed: Promise<void> | undefined
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options
+    const node = createNode(options)
+    this.#node = node
+    const { clock, ids, logger, limits, basePath, queryToken } = options
+    this.#endpoint = new WsEndpoint({ gateway: node.gateway, clock, limits, basePath, origins: options.allowedOrigins, queryToken })
+    const { send, acknowledge, read, conversations, authenticate, directory, accounts } = node
+    this.router = createRouter({
+      app: { send, acknowledge, read, conversations },
+      ...{ authenticate, directory, accounts, ids, clock, logger, basePath, bodyBytes: limits.frameBytes },
+      draining: () => node.gateway.isDraining,
+    })
+    this.api = apiOf(node)
+  }
+
+  attach(server: HttpServer): () => void {
+    return this.#endpoint.attach(server)
+  }
+
+  handleUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    return this.#endpoint.handleUpgrade(req, socket, head)
+  }
+
+  start(): Promise<void> {
+    this.#started ??= this.#start().catch((error: unknown) => {
+      this.#started = undefined
+      throw error
+    })
+    return this.#started
+  }
+
+  async drain({ spreadMs = 5_000 }: DrainOptions = {}): Promise<void> {
+    await this.#node.gateway.drain(spreadMs)
+    await this.close()
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async health(): Promise<Health> {
+    const { storage, bus, gateway } = this.#node
+    const reachable = await storage.ping().then(
+      () => ({ ok: true }),
+      (error: unknown) => ({ ok: false, error: String(error instanceof Error ? error.message : error) }),
+    )
+    const checks = { storage: reachable, bus: { ok: bus.healthy } }
+    if (gateway.isDraining) return { status: 'draining', checks }
+    return { status: reachable.ok ? (bus.healthy ? 'ok' : 'degraded') : 'down', checks }
+  }
+
+  stats(): Stats {
+    const { nodeId, gateway, index, lanes } = this.#node
+    return {
+      nodeId,
+      connections: gateway.connections,
+      users: index.users,
+      conversations: index.conversations,
+      bufferedBytes: gateway.bufferedBytes,
+      laneDepth: lanes.depth,
+    }
+  }
+
+  get openapi(): OpenApiDocument {
+    const { basePath, accounts } = this.#options
+    return openApiDocument({ version: String(PROTOCOL_VERSION), basePath, accounts: accounts !== undefined })
+  }
+
+  async #start(): Promise<void> {
+    const { storage, bus, presence, events, accounts, feedReader, feedKeeper, gateway, index, hints, nodeId, epoch } = this.#node
+    const { logger } = this.#options
+    await storage.start()
+    bus.onMessage((_channel, bytes) => {
+      const frame = decodeFrame(bytes)
+      if (frame === undefined) this.#options.metrics.count('im_foreign_bus_frames')
+      else if (frame.kind === 'messages') index.accept(frame.batch)
+      else hints.receive(frame.hint)
+    })
+    bus.onInterrupted(() => void feedReader.readNow())
+    await bus.start()
+    await presence.start({ nodeId })
+    // From the feed's start position on nothing is missed, so it comes before anybody is let in.
+    epoch.current = (await feedReader.start()).epoch
+    await accounts?.ensureUsers()
+    await events.start()
+    feedKeeper.start()
+    gateway.start()
+    if (!storage.capabilities.durable) {
+      logger.warn({ nodeId }, 'storage is memory: messages are gone when this process ends')
+      if (process.env.NODE_ENV === 'production') logger.error({ nodeId }, 'storage is memory under NODE_ENV=production')
+    }
+  }
+
+  async #close(): Promise<void> {
+    await this.#started?.catch(() => undefined)
+    const { gateway, acknowledge, lanes, feedReader, feedKeeper, events, bus, presence, rateLimiter, badges, storage } = this.#node
+    this.#endpoint.detachAll()
+    gateway.close()
+    // What has been accepted is finished: answers may be lost with their sockets, commits are not.
+    await lanes.idle()
+    await acknowledge.flush()
+    await feedKeeper.stop()
+    await feedReader.stop()
+    const closing = [events, bus, presence, rateLimiter, badges].map((port) => port.close())
+    const outcomes = await Promise.allSettled(closing)
+    await storage.close()
+    for (const outcome of outcomes)
+      if (outcome.status === 'rejected') this.#options.logger.error({ err: outcome.reason }, 'a part did not close')
+  }
+}
+
+function apiOf(node: Node): ImApi {
+  const { send, presence, gateway, conversations } = node
+  return {
+    async send({ fromUserId, ...request }) {
+      return send.execute({ userId: fromUserId, userType: 'user' }, validate(sendRequest, request), undefined, { trusted: true })
+    },
+    async isOnline(userId) {
+      const [state] = await presence.online([userId])
+      return state?.online ?? false
+    },
+    disconnectUser(userId, options = {}) {
+      return gateway.disconnectUser(userId, { deviceId: options.deviceId, code: CLOSE.replaced, reason: options.reason ?? 'disconnected' })
+    },
+    conversations(userId, page = {}) {
+      if (userId === '') throw new ImError('INVALID_REQUEST', { detail: 'userId is missing.' })
+      return conversations.page({ userId, userType: 'user' }, page)
+    },
+  }
+}

@@ -1,0 +1,375 @@
+import {
+  CLIENT_COMMANDS,
+  CLOSE,
+  ERROR_TABLE,
+  type Frame,
+  ImError,
+  isImError,
+  type ParsedItem,
+  QUEUES,
+  StompParser,
+  StompProtocolError,
+  type Summary,
+} from '@innerline/protocol'
+import { LaneOrder } from '../app/lane-order.js'
+import type { LiveMessage, NewSessionEvent, Subscriber } from '../delivery/index.js'
+import type { Principal } from '../ports/index.js'
+import { closeCodeOf, closeReason } from './close-reason.js'
+import type { GatewayContext } from './context.js'
+import { handleFrame } from './frame-handler.js'
+import type { Handshake } from './handshake.js'
+import { OutboundQueue } from './outbound-queue.js'
+import { errorFrame, logFrame, queueFrame, refusalOf, type Subscription } from './server-frames.js'
+import type { GatewaySocket, SocketListener } from './socket.js'
+import { TokenBucket } from './token-bucket.js'
+
+/** What a connection needs of its gateway. */
+export interface ConnectionHost {
+  readonly context: GatewayContext
+  /** Has the connection flushed at the end of this turn. */
+  markDirty(connection: Connection): void
+  /** Attaches (again) under the node's limit of attaches at once; rejects as MemberIndex.attach does. */
+  attach(connection: Connection): Promise<void>
+  /** Called once, when CONNECT has been accepted. */
+  onOpened(connection: Connection): void
+  /** Called once, when the socket has gone. */
+  onClosed(connection: Connection, code: number, reason: string): void
+  /** Refuses a principal the node has no room for; undefined = welcome. */
+  admit(connection: Connection, principal: Principal): ImError | undefined
+}
+
+/** One client's connection: parses, hands frames to the handler in order, queues what goes out. Never throws into its callers. */
+export class Connection implements SocketListener, Subscriber {
+  readonly id: string
+  readonly host: ConnectionHost
+  readonly socket: GatewaySocket
+  readonly openedAt: number
+  /** Until CONNECT has been accepted: what the handshake left for authentication. */
+  handshake: Handshake | undefined
+  principal: Principal | undefined
+  userId = ''
+  state: 'connecting' | 'authenticating' | 'open' | 'closing' | 'closed' = 'connecting'
+  /** Declared `im-lag:1`: drops messages and pulls rather than being closed when slow. */
+  toleratesLag = false
+  /** ms; 0 = none. */
+  sendHeartBeatMs = 0
+  readonly subscriptions: Subscription[] = []
+  readonly queue = new OutboundQueue()
+  readonly laneOrder = new LaneOrder()
+  lastReadAt: number
+  lastWriteAt: number
+  /** Requests that have not been answered. */
+  unanswered = 0
+  /** Of them, messages on their way to the log. */
+  sending = 0
+  /** Bookkeeping of the sweep: when the socket last took bytes, and how many it had taken. */
+  progressAt: number
+  taken = 0
+  expiryTold = false
+  /** Waits for the flush at the end of this turn. */
+  isDirty = false
+  #parser: StompParser | undefined
+  #bucket: TokenBucket
+  #binary = false
+  #unauthenticatedBytes = 0
+  /** Frames that came while reading was paused: a pause stops the socket, not what it had already handed over. */
+  #inbox: ParsedItem[] = []
+  #pauses = 0
+  #messageId = 0
+  #closeCode = 1006
+  #closeReason = ''
+  #whenAnswered: (() => void) | undefined
+
+  constructor(id: string, socket: GatewaySocket, handshake: Handshake, host: ConnectionHost) {
+    this.id = id
+    this.socket = socket
+    this.handshake = handshake
+    this.host = host
+    const now = host.context.clock.monotonic()
+    this.openedAt = now
+    this.lastReadAt = now
+    this.lastWriteAt = now
+    this.progressAt = now
+    this.#bucket = new TokenBucket(host.context.limits.frameBurst, now)
+  }
+
+  get isPaused(): boolean {
+    return this.#pauses > 0
+  }
+
+  onMessage(bytes: Uint8Array, binary: boolean): void {
+    if (this.state === 'closing' || this.state === 'closed') return
+    const { clock, limits } = this.host.context
+    const now = clock.monotonic()
+    this.lastReadAt = now
+    this.#binary = binary
+    if (!this.#bucket.take(limits.framesPerSecond, limits.frameBurst, now)) {
+      this.fail(
+        new ImError('RATE_LIMITED', { detail: `At most ${limits.framesPerSecond} frames a second.`, retryAfterMs: 1_000 }),
+        CLOSE.flooding,
+      )
+      return
+    }
+    if (this.principal === undefined) this.#unauthenticatedBytes += bytes.length
+    if (this.#unauthenticatedBytes > limits.unauthenticatedBytes) {
+      this.fail(
+        new ImError('TOO_LARGE', { detail: `At most ${limits.unauthenticatedBytes} bytes before CONNECT is accepted.` }),
+        CLOSE.protocolError,
+      )
+      return
+    }
+    this.#parser ??= new StompParser({ limits, commands: CLIENT_COMMANDS })
+    let items: readonly ParsedItem[]
+    let fault: StompProtocolError | undefined
+    try {
+      items = this.#parser.push(bytes)
+    } catch (error) {
+      if (!(error instanceof StompProtocolError)) throw error
+      items = error.before
+      fault = error
+    }
+    this.#take(items)
+    if (fault !== undefined) {
+      const code = fault.kind === 'too-large' ? 'TOO_LARGE' : 'INVALID_REQUEST'
+      this.fail(new ImError(code, { detail: fault.message }), CLOSE.protocolError)
+    }
+  }
+
+  onPong(): void {
+    this.lastReadAt = this.host.context.clock.monotonic()
+  }
+
+  onViolation(tooLarge: boolean): { readonly code: number; readonly reason: string } {
+    const error = new ImError(tooLarge ? 'TOO_LARGE' : 'INVALID_REQUEST', {
+      detail: tooLarge ? `A frame may have ${this.host.context.limits.frameBytes} bytes.` : 'The WebSocket frame is not well-formed.',
+    })
+    this.#queueError(error)
+    this.flush()
+    this.state = 'closing'
+    this.#closeCode = CLOSE.protocolError
+    this.#closeReason = error.code
+    return { code: CLOSE.protocolError, reason: error.code }
+  }
+
+  onClose(code: number, reason: string): void {
+    if (this.state === 'closed') return
+    const ours = this.state === 'closing'
+    this.state = 'closed'
+    this.#inbox = []
+    this.host.onClosed(this, ours ? this.#closeCode : code, ours ? this.#closeReason : reason)
+  }
+
+  /** Stops reading until `resume` has been called as often. While we pause it, the peer's silence does not count. */
+  pause(): void {
+    if (this.#pauses++ === 0) this.socket.pause()
+  }
+
+  resume(): void {
+    if (--this.#pauses > 0) return
+    this.lastReadAt = this.host.context.clock.monotonic()
+    if (this.#inbox.length > 0) {
+      const items = this.#inbox
+      this.#inbox = []
+      this.#take(items)
+    }
+    if (this.#pauses === 0) this.socket.resume()
+  }
+
+  deliver(message: LiveMessage): void {
+    if (this.state !== 'open' || this.queue.lagging) return
+    for (const subscription of this.subscriptions) {
+      if (subscription.destination !== QUEUES.messages) continue
+      const key = `${this.#binary ? 'b' : 't'}${subscription.ack} ${subscription.id}`
+      let frame = message.frames.get(key)
+      if (frame === undefined) {
+        frame = this.socket.prepare(logFrame(subscription, message), this.#binary)
+        message.frames.set(key, frame)
+      }
+      this.queue.pushLog(frame)
+    }
+    this.host.markDirty(this)
+  }
+
+  summarise(summary: Summary): void {
+    this.event({ ...summary, event: 'summary' })
+  }
+
+  hint(key: string, json: string): void {
+    const subscription = this.subscriptionTo(QUEUES.session)
+    if (this.state !== 'open' || subscription === undefined) return
+    this.queue.pushHint(key, this.#prepare(this.queued(subscription, json)))
+    this.host.markDirty(this)
+  }
+
+  resync(spreadMs: number): void {
+    const { clock, ids } = this.host.context
+    clock.after(ids.random() * spreadMs, () => this.reattach())
+  }
+
+  /** Attaches again; until it succeeds it is tried again, as the connection would otherwise have a hole. */
+  reattach(): void {
+    if (this.state !== 'open' || this.subscriptionTo(QUEUES.messages) === undefined) return
+    this.host.attach(this).catch((error: unknown) => {
+      const { clock, ids, logger } = this.host.context
+      logger.warn({ err: error, connectionId: this.id }, 'a connection could not be attached again')
+      clock.after(500 + ids.random() * 1_500, () => this.reattach())
+    })
+  }
+
+  /** Queues a session event that must not be lost, if the client listens to them. */
+  event(event: NewSessionEvent): void {
+    const subscription = this.subscriptionTo(QUEUES.session)
+    if (subscription === undefined) return
+    this.owe(this.queued(subscription, JSON.stringify({ ...event, at: this.host.context.clock.now() })))
+  }
+
+  subscriptionTo(destination: string): Subscription | undefined {
+    return this.subscriptions.find((subscription) => subscription.destination === destination)
+  }
+
+  queued(subscription: Subscription, body: string): Uint8Array {
+    return queueFrame(subscription, `q:${++this.#messageId}`, body)
+  }
+
+  /** Queues an answer. */
+  owe(frame: Uint8Array): void {
+    if (this.state === 'closed') return
+    this.queue.pushOwed(this.#prepare(frame))
+    this.host.markDirty(this)
+  }
+
+  /** Queues a hint frame on a queue other than `session`. */
+  hintFrame(key: string, frame: Uint8Array): void {
+    this.queue.pushHint(key, this.#prepare(frame))
+    this.host.markDirty(this)
+  }
+
+  heartBeat(): void {
+    this.owe(heartBeatFrame)
+  }
+
+  /** Counts an answer that is still due; the returned function is to be called when it has been given. */
+  expectAnswer(): () => void {
+    this.unanswered++
+    return () => {
+      if (--this.unanswered === 0) this.#whenAnswered?.()
+    }
+  }
+
+  /** Calls `fn` once nothing is unanswered. */
+  whenAnswered(fn: () => void): void {
+    if (this.unanswered === 0) fn()
+    else this.#whenAnswered = fn
+  }
+
+  /**
+   * Refuses one request and lives on; a client that does not listen to `errors` gets ERROR and is closed (STOMP has
+   * no other way to tell it).
+   */
+  refuse(
+    error: unknown,
+    about: { readonly receipt?: string | undefined; readonly msgId?: string | undefined; readonly destination?: string | undefined },
+  ): void {
+    if (this.state !== 'open') return
+    const { ids, logger } = this.host.context
+    const requestId = ids.uuid()
+    const known = isImError(error) ? error : new ImError('INTERNAL', { cause: error })
+    if (known.code === 'INTERNAL') logger.error({ err: error, requestId, destination: about.destination }, 'a frame could not be handled')
+    const refusal = refusalOf(known, ERROR_TABLE[known.code].title, { ...about, requestId })
+    const subscription = this.subscriptionTo(QUEUES.errors)
+    if (subscription !== undefined) {
+      this.owe(this.queued(subscription, JSON.stringify(refusal)))
+      return
+    }
+    this.owe(errorFrame(refusal))
+    this.close(closeCodeOf(known), known.code)
+  }
+
+  /** ERROR, then close: what cannot be lived with. */
+  fail(error: ImError, code: number, extraHeaders?: readonly (readonly [string, string])[]): void {
+    if (this.state === 'closing' || this.state === 'closed') return
+    this.#queueError(error, extraHeaders)
+    this.close(code, error.code)
+  }
+
+  /** Closes after what is queued. */
+  close(code: number, reason: string): void {
+    if (this.state === 'closing' || this.state === 'closed') return
+    this.flush()
+    this.state = 'closing'
+    this.#closeCode = code
+    this.#closeReason = reason
+    this.socket.close(code, closeReason(reason))
+  }
+
+  /** Ends without waiting for a peer that does not read. */
+  cut(code: number, reason: string): void {
+    this.close(code, reason)
+    this.socket.terminate()
+  }
+
+  /** Hands the queue to the socket; the gateway calls it once per turn. */
+  flush(): void {
+    if (this.state === 'closing' || this.state === 'closed') return
+    const outcome = this.queue.flush(this.socket, this.host.context.limits)
+    this.lastWriteAt = this.host.context.clock.monotonic()
+    if (outcome === 'overflow') this.cut(CLOSE.slowReader, 'slow reader')
+    else if (outcome === 'lag') this.lag()
+  }
+
+  /** The reader does not keep up: its messages are dropped and it pulls later, or it is closed. Never a hole it cannot see. */
+  lag(): void {
+    const { metrics } = this.host.context
+    metrics.count('im_slow_readers')
+    if (!this.toleratesLag) {
+      this.cut(CLOSE.slowReader, 'slow reader')
+      return
+    }
+    if (this.queue.lagging) return
+    this.queue.lag()
+    this.event({ event: 'lag' })
+    this.socket.onceDrained(() => this.#drained())
+  }
+
+  /** Only what the socket has really taken ends a lag. */
+  #drained(): void {
+    if (this.state !== 'open' || !this.queue.lagging) return
+    if (this.socket.bufferedBytes > 0) {
+      this.socket.onceDrained(() => this.#drained())
+      return
+    }
+    this.queue.catchUp()
+    this.reattach()
+  }
+
+  #take(items: readonly ParsedItem[]): void {
+    for (let i = 0; i < items.length; i++) {
+      if (this.#pauses > 0) {
+        this.#inbox.push(...items.slice(i))
+        return
+      }
+      const item = items[i] as ParsedItem
+      if (item !== 'heartbeat') this.#handle(item)
+      if ((this.state as string) === 'closing' || (this.state as string) === 'closed') return
+    }
+  }
+
+  #handle(frame: Frame): void {
+    try {
+      handleFrame(this, frame)
+    } catch (error) {
+      this.refuse(error, { receipt: frame.headers.get('receipt'), destination: frame.headers.get('destination') })
+    }
+  }
+
+  #queueError(error: ImError, extraHeaders?: readonly (readonly [string, string])[]): void {
+    const refusal = refusalOf(error, ERROR_TABLE[error.code].title, { requestId: this.host.context.ids.uuid() })
+    this.queue.pushOwed(this.#prepare(errorFrame(refusal, extraHeaders)))
+  }
+
+  #prepare(frame: Uint8Array): Uint8Array {
+    return this.socket.prepare(frame, this.#binary)
+  }
+}
+
+const heartBeatFrame = new Uint8Array([10])

@@ -1,0 +1,6 @@
+export type { GatewayContext } from './context.js'
+export { Gateway } from './gateway.js'
+export type { Handshake } from './handshake.js'
+export type { OriginRule } from './origin.js'
+export type { GatewaySocket, SocketListener } from './socket.js'
+export { WsEndpoint } from './ws-endpoint.js'

@@ -1,0 +1,20 @@
+import type { IncomingMessage } from 'node:http'
+
+/** Pages that may open a socket: those of the same host, or exactly these origins (scheme, host and port), or the host's own judgement. */
+export type OriginRule = 'same-host' | readonly string[] | ((origin: string) => boolean)
+
+/**
+ * Whether the request's Origin may connect. No Origin is no browser; then only a token in CONNECT counts. Matching
+ * is exact: a suffix match lets `evil-example.com` in.
+ */
+export function isAllowedOrigin(req: IncomingMessage, rule: OriginRule): boolean {
+  const { origin, host } = req.headers
+  if (origin === undefined) return true
+  if (typeof rule === 'function') return rule(origin)
+  if (rule !== 'same-host') return rule.includes(origin)
+  try {
+    return new URL(origin).host === host?.toLowerCase()
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,24 @@
+const FIN_TEXT = 0x81
+const FIN_BINARY = 0x82
+
+/**
+ * One unmasked, unfragmented server frame (RFC 6455 §5.2) around `payload`. Made by hand so that a message's frame is
+ * built once for all its sockets; the library would build it anew per send.
+ */
+export function wsFrame(payload: Uint8Array, binary: boolean): Uint8Array {
+  const { length } = payload
+  const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : 10
+  const frame = Buffer.allocUnsafe(headerLength + length)
+  frame[0] = binary ? FIN_BINARY : FIN_TEXT
+  if (headerLength === 2) {
+    frame[1] = length
+  } else if (headerLength === 4) {
+    frame[1] = 126
+    frame.writeUInt16BE(length, 2)
+  } else {
+    frame[1] = 127
+    frame.writeBigUInt64BE(BigInt(length), 2)
+  }
+  frame.set(payload, headerLength)
+  return frame
+}
