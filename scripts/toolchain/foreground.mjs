@@ -11,6 +11,10 @@ export function runTypeScript(folder, file, args) {
   // A terminal sends Ctrl-C to the whole process group; passing it on as well would tell the child twice.
   const forward = (signal) => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal))
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, forward)
+  // npm runs us through a shell that dies of a SIGTERM without passing it on; being handed to another parent is then all we see of it.
+  const parent = process.ppid
+  if (process.env.npm_lifecycle_event !== undefined && process.platform !== 'win32')
+    setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 250).unref()
   child.once('error', (error) => {
     console.error(`innerline: cannot start ${file}: ${error.message}`)
     process.exit(1)
