@@ -104,8 +104,9 @@ class FanOutLoad {
   }
 
   /**
-   * Publishes for `ms`, each message by the next member, keeping `inFlight` messages' deliveries outstanding: the load follows what
-   * the sinks have really read, so no server is paid for filling its own memory.
+   * Publishes for `ms`, each message by the next member. Between half of `inFlight` and `inFlight` messages are under way, topped up in
+   * bursts: one for one, a server would be fed just as fast as the sinks read, and the generator would decide what can be coalesced.
+   * What counts as under way is what the sinks have not read, so no server is paid for filling its own memory.
    */
   async run(ms: number, inFlight: number): Promise<void> {
     this.#inFlight = inFlight
@@ -136,7 +137,9 @@ class FanOutLoad {
     const done = this.#delivered === this.#published * this.#members
     if (this.#publishing) {
       if (this.#inFlight === 1 && this.#accepted < this.#published) return
-      while (this.#published * this.#members - this.#delivered <= (this.#inFlight - 1) * this.#members) this.#publish()
+      const outstanding = this.#published * this.#members - this.#delivered
+      if (outstanding > (this.#inFlight >> 1) * this.#members) return
+      for (let room = this.#inFlight - Math.ceil(outstanding / this.#members); room > 0; room--) this.#publish()
     } else if (done && this.#accepted === this.#published) this.#drained()
   }
 
