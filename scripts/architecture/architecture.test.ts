@@ -72,7 +72,7 @@ describe('layers of server-core', () => {
     ['contract/a.ts', '../memory/storage.js'],
     ['gateway/a.ts', '../create-server.js'],
     ['app/a.ts', '../runtime/system-clock.js'],
-    ['index.ts', './runtime/system-clock.js'],
+    ['node.ts', './runtime/system-clock.js'],
     ['cluster/a.ts', '../domain/a.js'],
   ])('%s may not import %s', (file, name) => {
     expect(core(file, `import { x } from '${name}'`)).toEqual(['layer:1'])

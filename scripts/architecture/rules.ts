@@ -27,8 +27,8 @@ export const SERVER_LAYERS: Readonly<Record<string, readonly string[]>> = {
   runtime: ['domain', 'ports'],
 }
 
-/** The system clock and ids are chosen in one place; everything else is handed a `Clock` and `Ids`. */
-export const RUNTIME_IMPORTERS: readonly string[] = ['create-server.ts', 'options.ts']
+/** The system clock and ids are chosen in one place (and exported for hosts); everything else is handed a `Clock` and `Ids`. */
+export const RUNTIME_IMPORTERS: readonly string[] = ['create-server.ts', 'options.ts', 'index.ts']
 
 /** Folders of server-core/src whose text names no back end. */
 export const BACKEND_FREE_FOLDERS: readonly string[] = ['domain', 'ports', 'app']

@@ -17,7 +17,7 @@ export function redisPresence(_options: RedisAdapterOptions): never {
 
 /** A short-lived cache of computed unread counts. Not built yet: throws ImError `UNSUPPORTED`, saying what to use meanwhile. */
 export function redisUnreadBadges(_options: RedisAdapterOptions): never {
-  return notBuiltYet('redisUnreadBadges', meanwhile('unreadBadges', 'badges are then cached in this process'))
+  return notBuiltYet('redisUnreadBadges', meanwhile('badges', 'badges are then cached in this process'))
 }
 
 /** Limits that hold over all nodes. Not built yet: throws ImError `UNSUPPORTED`, saying what to use meanwhile. */

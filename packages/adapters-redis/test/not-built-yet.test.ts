@@ -5,7 +5,7 @@ import { redisBus, redisPresence, redisRateLimiter, redisUnreadBadges } from '..
 describe('an adapter that is announced but not built', () => {
   it.each([
     ['redisPresence', () => redisPresence({ client: {} }), 'presence'],
-    ['redisUnreadBadges', () => redisUnreadBadges({ client: {} }), 'unreadBadges'],
+    ['redisUnreadBadges', () => redisUnreadBadges({ client: {} }), 'badges'],
     ['redisRateLimiter', () => redisRateLimiter({ client: {} }), 'rateLimiter'],
     ['redisBus', () => redisBus({ client: {} }), 'bus'],
   ])('%s says so, and what to use meanwhile', (name, call, option) => {
