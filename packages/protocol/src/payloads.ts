@@ -125,6 +125,15 @@ export interface MessagePage {
   /** Lowest seq this member can read now. What lies below is gone, not missing. */
   readonly floorSeq: number
   readonly epoch: number
+  /** Direct and service chats: how far the other members are, so that ticks are right after a reload too. */
+  readonly receipts?: readonly Receipt[]
+}
+
+/** How far a member is. */
+export interface Receipt {
+  readonly userId: string
+  readonly deliveredSeq: number
+  readonly readSeq: number
 }
 
 /** A page of `GET /api/im/offline/:conversationId`, ascending. */

@@ -1,9 +1,11 @@
-import { ImError, PAGE } from '@innerline/protocol'
-import type { Entry } from '../domain/entry.js'
+import { ImError, PAGE, type Receipt } from '@innerline/protocol'
+import type { Entry, Head } from '../domain/entry.js'
 import { canSee, visibleRange } from '../domain/member.js'
 import type { MessageSlice, Principal, Storage } from '../ports/index.js'
 import type { ConversationAccess } from './conversation-access.js'
 import type { PageReader } from './page-reader.js'
+
+const MAX_RECEIPTS = 10
 
 export interface HistoryQuery {
   readonly beforeId?: string | undefined
@@ -19,6 +21,8 @@ export interface EntryPage {
   readonly hasMore: boolean
   readonly floorSeq: number
   readonly epoch: number
+  /** The other members' positions; not in groups, where they would grow with the group. */
+  readonly receipts?: readonly Receipt[] | undefined
 }
 
 export interface ReadMessagesOptions {
@@ -50,10 +54,11 @@ export class ReadMessages {
     const limit = query.limit ?? PAGE.default
     if (query.afterSeq !== undefined) {
       const from = Math.max(range.from, query.afterSeq + 1)
-      return this.#page(range.from, await this.#read(conversationId, from, range.to, 'forward', limit))
+      return this.#page(principal, head, range.from, await this.#read(conversationId, from, range.to, 'forward', limit))
     }
     const before = await this.#placeBefore(conversationId, query, range.to + 1)
-    return this.#page(range.from, await this.#read(conversationId, range.from, Math.min(range.to, before - 1), 'backward', limit))
+    const slice = await this.#read(conversationId, range.from, Math.min(range.to, before - 1), 'backward', limit)
+    return this.#page(principal, head, range.from, slice)
   }
 
   /**
@@ -70,7 +75,7 @@ export class ReadMessages {
     const after = Math.max(query.afterSeq ?? member.deliveredSeq, range.from - 1)
     const slice = await this.#read(conversationId, after + 1, range.to, 'forward', query.limit ?? PAGE.default)
     const last = slice.entries[slice.entries.length - 1]
-    return { ...this.#page(range.from, slice), nextAfterSeq: last?.seq ?? after }
+    return { ...(await this.#page(principal, head, range.from, slice)), nextAfterSeq: last?.seq ?? after }
   }
 
   /** Entries by offset from the newest, descending, with the number of all visible ones. */
@@ -119,7 +124,10 @@ export class ReadMessages {
     return this.#options.pages.read({ conversationId, from, to, direction, limit })
   }
 
-  #page(floorSeq: number, slice: MessageSlice): EntryPage {
-    return { entries: slice.entries, hasMore: slice.more, floorSeq, epoch: this.#options.epoch() }
+  async #page(principal: Principal, head: Head, floorSeq: number, slice: MessageSlice): Promise<EntryPage> {
+    const page = { entries: slice.entries, hasMore: slice.more, floorSeq, epoch: this.#options.epoch() }
+    if (head.chatType === 'group') return page
+    const cursors = await this.#options.storage.readCursors(head.conversationId, MAX_RECEIPTS)
+    return { ...page, receipts: cursors.filter((cursor) => cursor.userId !== principal.userId) }
   }
 }

@@ -58,7 +58,7 @@ function componentSchemas(): Readonly<Record<string, Json>> {
     registry.add(schema, schema === sendRequest ? { id, oneOf: targets } : { id })
   }
   // `input`: what may be sent, and for answers what may come, without a ban on fields that newer servers add.
-  const { schemas } = z.toJSONSchema(registry, { io: 'input', uri: (id) => `#/components/schemas/${id}` })
+  const { schemas } = z.toJSONSchema(registry, { io: 'input', metadata: registry, uri: (id) => `#/components/schemas/${id}` })
   return Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, bare(schema)]))
 }
 

@@ -13,5 +13,7 @@ export const entriesJson = (entries: readonly Entry[]): string => `[${entries.ma
 /** A page of a log as JSON, with `nextAfterSeq` where there is one. */
 export function pageJson(page: EntryPage & { readonly nextAfterSeq?: number }): string {
   const next = page.nextAfterSeq === undefined ? '' : `"nextAfterSeq":${page.nextAfterSeq},`
-  return `{"messages":${entriesJson(page.entries)},"hasMore":${page.hasMore},${next}"floorSeq":${page.floorSeq},"epoch":${page.epoch}}`
+  const receipts = page.receipts === undefined ? '' : `,"receipts":${JSON.stringify(page.receipts)}`
+  const { entries, hasMore, floorSeq, epoch } = page
+  return `{"messages":${entriesJson(entries)},"hasMore":${hasMore},${next}"floorSeq":${floorSeq},"epoch":${epoch}${receipts}}`
 }

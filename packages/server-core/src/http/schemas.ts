@@ -64,11 +64,14 @@ export const sentMessage = z.object({
   duplicate: z.boolean(),
 }) satisfies z.ZodType<SentMessage>
 
+const receipts = z.array(z.object({ userId: id, deliveredSeq: count, readSeq: count })).exactOptional()
+
 export const messagePage = z.object({
   messages: z.array(chatMessage),
   hasMore: z.boolean(),
   floorSeq: count,
   epoch: count,
+  receipts,
 }) satisfies z.ZodType<MessagePage>
 
 export const offlinePage = z.object({
@@ -77,6 +80,7 @@ export const offlinePage = z.object({
   nextAfterSeq: count,
   floorSeq: count,
   epoch: count,
+  receipts,
 }) satisfies z.ZodType<OfflinePage>
 
 export const offsetPage = z.object({
