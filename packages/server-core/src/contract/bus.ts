@@ -152,9 +152,9 @@ export function busContract(name: string, make: () => Promise<BusHarness>, addit
       await atC.times(0)
     })
 
-    it('tells of a break and of its end, and carries frames again afterwards', async () => {
+    it('tells of a break and of its end, and carries frames again afterwards', async ({ skip }) => {
       const h = current()
-      if (h.interrupt === undefined) return
+      if (h.interrupt === undefined) return skip('this harness cannot break what is between its nodes')
       const [a, b] = h.buses
       const [, atB] = await started(h)
       await Promise.all(h.buses.map((bus) => bus.join('user:x')))
