@@ -30,12 +30,10 @@ export interface WebSocketLike {
   close(code?: number, reason?: string): void
 }
 
-/** What the surroundings tell about the network and the page. Every method returns its undo. */
+/** What the surroundings tell about the network and the page. */
 export interface Lifecycle {
-  /** Calls `onWake` whenever the connection should be checked: online, page visible, page shown from the cache. */
-  watch(onWake: (reason: 'online' | 'visible' | 'pageshow') => void): () => void
-  /** False only when it is certain that there is no network. */
-  isOnline(): boolean
+  /** Calls `onWake` whenever the connection should be checked: online, page visible, page shown from the cache. Returns its undo. */
+  watch(onWake: () => void): () => void
 }
 
 export interface ReconnectOptions {
@@ -52,6 +50,8 @@ export interface OutboxOptions {
   readonly maxAgeMs?: number
   /** Default 10 000. */
   readonly ackTimeoutMs?: number
+  /** Larger bodies (as JSON) are refused here with `TOO_LARGE`, as their frame could cost the connection. Default 48 KiB. */
+  readonly maxBodyBytes?: number
 }
 
 export interface ImClientOptions {

@@ -38,7 +38,8 @@ export interface ImStore {
   rows(conversationId: string, fromSeq: number, toSeq: number): Promise<readonly ChatMessage[]>
   /**
    * Adds `rows` and sets the position, if the stored `lastSeq` still is `expectedLast` (0 for none). False, with nothing written, when it is
-   * not: another writer was faster.
+   * not: another writer was faster. A row of kind `recall` or `edit` also changes the row it targets, and rows at or below the new
+   * `lowSeq` are deleted. Older rows come with an unchanged `lastSeq` and a lower `lowSeq`.
    */
   apply(conversationId: string, rows: readonly ChatMessage[], expectedLast: number, position: StoredPosition): Promise<boolean>
   outbox(): Promise<readonly OutboxRecord[]>

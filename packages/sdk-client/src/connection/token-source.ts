@@ -1,0 +1,55 @@
+import { type Clock, ImError, isImError } from '@innerline/protocol'
+import type { ImClientOptions, TokenContext } from '../api/options.js'
+
+const TOKEN_TIMEOUT_MS = 10_000
+
+export interface TokenSource {
+  /** Asks for a new token. Calls that overlap share one answer. Rejects with `UNAUTHORIZED` (final) or `TOKEN_FETCH_FAILED`. */
+  fetch(reason: TokenContext['reason']): Promise<string>
+  /** The token last fetched, or a first one. */
+  current(): Promise<string>
+  /** Aborts a call under way. */
+  abort(): void
+}
+
+/** Wraps the host's `getToken`, which may throw, hang or answer nonsense. */
+export function createTokenSource(getToken: ImClientOptions['getToken'], clock: Clock): TokenSource {
+  let token: string | undefined
+  let running: Promise<string> | undefined
+  let controller: AbortController | undefined
+  let failures = 0
+
+  const ask = async (reason: TokenContext['reason']): Promise<string> => {
+    const mine = new AbortController()
+    controller = mine
+    let cancelTimer = () => {}
+    try {
+      const timeout = new Promise<never>((_, reject) => {
+        mine.signal.addEventListener('abort', () => reject(new Error('aborted or over 10 s')))
+        cancelTimer = clock.after(TOKEN_TIMEOUT_MS, () => mine.abort())
+      })
+      const call = async () => getToken({ reason, attempt: failures, signal: mine.signal })
+      const answer = await Promise.race([call(), timeout])
+      if (typeof answer !== 'string') throw new Error('getToken returned no string')
+      failures = 0
+      token = answer
+      return answer
+    } catch (cause) {
+      if (isImError(cause, 'UNAUTHORIZED')) throw cause
+      failures++
+      throw new ImError('TOKEN_FETCH_FAILED', { detail: `getToken failed: ${(cause as Error)?.message ?? cause}`, cause })
+    } finally {
+      cancelTimer()
+      running = undefined
+    }
+  }
+  const fetch = (reason: TokenContext['reason']): Promise<string> => {
+    running ??= ask(reason)
+    return running
+  }
+  return {
+    fetch,
+    current: () => (token === undefined ? fetch('initial') : Promise.resolve(token)),
+    abort: () => controller?.abort(),
+  }
+}

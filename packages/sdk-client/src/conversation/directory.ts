@@ -1,0 +1,111 @@
+import { type ConversationSummary, directConversationId, ImError, type Summary } from '@innerline/protocol'
+import type { Conversations, ConversationSnapshot } from '../api/conversation.js'
+import type { Request } from '../http/rest.js'
+import { createCell } from '../observable.js'
+import { type ConversationCore, createConversation, type ConversationPorts } from './conversation.js'
+
+export interface Directory {
+  readonly api: Conversations
+  readonly cores: ReadonlyMap<string, ConversationCore>
+  core(conversationId: string): ConversationCore
+  /** The first page of the list, as the server tells it after every (re)attach. */
+  summary(summary: Summary): void
+}
+
+/** All conversations of a client: one object per id, the list ordered pinned first, then newest first. */
+export function createDirectory(
+  ports: Omit<ConversationPorts, 'changed'>,
+  request: Request,
+  eager: boolean,
+  report: (cause: unknown) => void,
+): Directory {
+  const cores = new Map<string, ConversationCore>()
+  let total = 0
+  let cursor: string | undefined
+  let more: Promise<{ hasMore: boolean }> | undefined
+
+  const list = createCell(
+    (): readonly ConversationSnapshot[] =>
+      [...cores.values()]
+        .filter(({ listed }) => listed)
+        .map(({ api }) => api.getSnapshot())
+        .sort((a, b) => Number(b.pinned) - Number(a.pinned) || b.updatedAt - a.updatedAt),
+    report,
+  )
+  const totalUnread = createCell(() => total, report)
+  const setTotal = (next: number) => {
+    if (next === total) return
+    total = Math.max(0, next)
+    totalUnread.changed()
+  }
+  const core = (id: string): ConversationCore => {
+    const known = cores.get(id)
+    if (known) return known
+    const made = createConversation(id, {
+      ...ports,
+      changed(unreadBy) {
+        list.changed()
+        setTotal(total + unreadBy)
+      },
+    })
+    cores.set(id, made)
+    return made
+  }
+  const take = (items: readonly ConversationSummary[]) => {
+    for (const item of items) {
+      const one = core(item.conversationId)
+      one.summary(item, true)
+      if (eager && one.at === undefined) one.api.open().catch(() => {})
+    }
+  }
+  const loadMore = async (signal: AbortSignal | undefined) => {
+    if (cursor !== undefined) {
+      const page = await request<{ items: ConversationSummary[]; next?: string }>('GET', '/api/im/conversations', {
+        query: { cursor },
+        signal,
+      })
+      cursor = page.next
+      take(page.items)
+    }
+    return { hasMore: cursor !== undefined }
+  }
+  const api: Conversations = {
+    getSnapshot: list.getSnapshot,
+    subscribe: list.subscribe,
+    totalUnread,
+    get hasMore() {
+      return cursor !== undefined
+    },
+    get: (id) => core(id).api,
+    direct(userId) {
+      const me = ports.userId()
+      if (me === undefined)
+        throw new ImError('OFFLINE', { detail: 'the own user id is not known yet: connect first, or give option userId' })
+      return core(directConversationId(me, userId)).api
+    },
+    loadMore({ signal } = {}) {
+      more ??= loadMore(signal).finally(() => {
+        more = undefined
+      })
+      more.catch(() => {})
+      return more
+    },
+  }
+  return {
+    api,
+    cores,
+    core,
+    summary({ conversations, next, totalUnread: unread }) {
+      cursor = next
+      const named = new Set(conversations.map(({ conversationId }) => conversationId))
+      take(conversations)
+      setTotal(unread)
+      // Without a further page the list is complete: what is not in it has no entries.
+      for (const [id, one] of cores) one.resume(named.has(id))
+      if (eager && cursor !== undefined) {
+        const rest = (page: { hasMore: boolean }): unknown => (page.hasMore ? api.loadMore().then(rest, report) : undefined)
+        api.loadMore().then(rest, report)
+      }
+    },
+  }
+}

@@ -1,0 +1,110 @@
+import { type Cancel, type Clock, type Ids, ImError, isImError, type MessagePage, type OfflinePage } from '@innerline/protocol'
+import { backoff, draw } from '../delays.js'
+import type { Request } from '../http/rest.js'
+import { type Position, type PositionEvent, PULL_LIMIT, pullAfter } from './position.js'
+
+const CONCURRENT = 4
+
+/** Lets a few tasks run at a time, first come first served, so that a client with many conversations does not storm its server. */
+export function createLimiter(limit = CONCURRENT): <T>(task: () => Promise<T>) => Promise<T> {
+  const queue: (() => void)[] = []
+  let running = 0
+  return async (task) => {
+    if (running >= limit) await new Promise<void>((go) => queue.push(go))
+    else running++
+    try {
+      return await task()
+    } finally {
+      // The place is handed on, not given back, when somebody waits for it.
+      const next = queue.shift()
+      if (next) next()
+      else running--
+    }
+  }
+}
+
+export interface PullPorts {
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly request: Request
+  readonly limit: <T>(task: () => Promise<T>) => Promise<T>
+  /** Whether the server has told this connection where things stand. */
+  ready(): boolean
+  /** False when the page is of another epoch than the positions. */
+  sameEpoch(epoch: number): boolean
+}
+
+export interface Puller {
+  /** Reads one page, now or once `resume` is called. */
+  pull(): void
+  pullLater(): void
+  resume(): void
+  stop(): void
+}
+
+export const historyPath = (id: string): string => `/api/chat/messages/session/${encodeURIComponent(id)}`
+
+/** Reads pages for one conversation, one at a time, and does not give up while giving up would leave a hole. */
+export function createPuller(
+  id: string,
+  ports: PullPorts,
+  position: () => Position,
+  /** Whether the head is known from the server. */
+  headKnown: () => boolean,
+  dispatch: (event: PositionEvent) => void,
+  failed: (error: ImError) => void,
+): Puller {
+  let number = 0
+  let parked = false
+  let failures = 0
+  let cancelTimer: Cancel = () => {}
+
+  const readPage = async (mine: number) => {
+    if (!headKnown()) {
+      // How long the backlog is decides how it is read.
+      const newest = await ports.request<MessagePage>('GET', historyPath(id), { query: { limit: 1 } })
+      if (mine !== number || !ports.sameEpoch(newest.epoch)) return
+      dispatch({ type: 'head', seq: newest.messages.at(-1)?.seq ?? 0, floor: newest.floorSeq })
+    }
+    const after = pullAfter(position())
+    const path = `/api/im/offline/${encodeURIComponent(id)}`
+    const page = await ports.request<OfflinePage>('GET', path, { query: { afterSeq: after, limit: PULL_LIMIT } })
+    if (mine !== number || !ports.sameEpoch(page.epoch)) return
+    failures = 0
+    dispatch({ type: 'page', after, messages: page.messages, hasMore: page.hasMore, floor: page.floorSeq })
+  }
+  const pull = () => {
+    cancelTimer()
+    parked = !ports.ready()
+    if (parked) return
+    const mine = ++number
+    ports
+      .limit(() => (mine === number ? readPage(mine) : Promise.resolve()))
+      .catch((cause) => {
+        if (mine !== number) return
+        const error = isImError(cause) ? cause : new ImError('INTERNAL', { cause })
+        // A direct conversation nobody has written in does not exist yet, and is complete.
+        if (error.code === 'NOT_FOUND' && id.startsWith('d~')) {
+          dispatch({ type: 'page', after: position().last, messages: [], hasMore: false, floor: 1 })
+        } else if (error.retry === 'never') failed(error)
+        else pullLater(error)
+      })
+  }
+  const pullLater = (error?: ImError) => {
+    cancelTimer()
+    number++
+    cancelTimer = ports.clock.after(error?.retryAfterMs ?? draw(backoff(++failures), ports.ids), pull)
+  }
+  return {
+    pull,
+    pullLater: () => pullLater(),
+    resume() {
+      if (parked) pull()
+    },
+    stop() {
+      number++
+      parked = false
+      cancelTimer()
+    },
+  }
+}

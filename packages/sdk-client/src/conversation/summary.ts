@@ -1,0 +1,73 @@
+import type { ChatMessage, ConversationSummary, LastMessage } from '@innerline/protocol'
+
+/** What is known of a conversation apart from its entries, and how entries move it. */
+export interface Standing extends ConversationSummary {
+  /** Countable entries seen or written by this user, as far as the badge goes: `unread = headOrd - seenOrd`. */
+  readonly seenOrd: number
+}
+
+export const preview = ({ body }: ChatMessage): string =>
+  body === null ? '' : body.type === 'text' ? String((body as { text?: unknown }).text).slice(0, 100) : `[${body.type}]`
+
+const withUnread = (standing: Standing): Standing => ({ ...standing, unread: Math.max(0, standing.headOrd - standing.seenOrd) })
+
+/** A summary from the server; newer entries seen here already are kept (both come over different ways). */
+export function absorb(standing: Standing | undefined, summary: ConversationSummary): Standing {
+  const seenOrd = summary.headOrd - summary.unread
+  if (!standing || summary.headSeq >= standing.headSeq) return { ...summary, seenOrd }
+  const { headSeq, headOrd, lastMessage, updatedAt, mentionSeq } = standing
+  return withUnread({
+    ...summary,
+    headSeq,
+    headOrd,
+    updatedAt,
+    mentionSeq,
+    ...(lastMessage ? { lastMessage } : {}),
+    seenOrd: Math.max(seenOrd, standing.seenOrd),
+  })
+}
+
+/** What an entry does to head, preview and unread. Entries at or below the head do nothing but mend the preview. */
+export function advanceBy(standing: Standing, entry: ChatMessage, userId: string | undefined): Standing {
+  if (entry.seq <= standing.headSeq) return standing
+  const own = entry.fromUserId === userId
+  const { lastMessage } = standing
+  const about = entry.target !== undefined && lastMessage?.msgId === entry.target
+  const last: LastMessage | undefined =
+    entry.kind === 'message' || entry.kind === 'system'
+      ? {
+          seq: entry.seq,
+          msgId: entry.msgId,
+          fromUserId: entry.fromUserId,
+          kind: entry.kind,
+          preview: preview(entry),
+          timestamp: entry.timestamp,
+        }
+      : about
+        ? { ...lastMessage, preview: entry.kind === 'edit' ? preview(entry) : '' }
+        : lastMessage
+  const seen = own || entry.seq <= standing.readSeq
+  return withUnread({
+    ...standing,
+    headSeq: entry.seq,
+    headOrd: Math.max(standing.headOrd, entry.ord),
+    seenOrd: seen ? Math.max(standing.seenOrd, entry.ord) : standing.seenOrd,
+    mentionSeq: !own && entry.mentions?.some((id) => id === userId || id === '*') ? entry.seq : standing.mentionSeq,
+    hidden: false,
+    updatedAt: Math.max(standing.updatedAt, entry.timestamp),
+    ...(last ? { lastMessage: last } : {}),
+  })
+}
+
+/** Own cursors, told by the server (with `unread`) or moved here (without: known only where everything is read). */
+export function moveCursor(standing: Standing, readSeq: number, deliveredSeq: number, unread: number | undefined): Standing {
+  const moved = {
+    ...standing,
+    readSeq: Math.max(standing.readSeq, readSeq),
+    deliveredSeq: Math.max(standing.deliveredSeq, deliveredSeq, readSeq),
+  }
+  const left = unread ?? (readSeq >= standing.headSeq ? 0 : undefined)
+  // A cursor event that crossed a later markRead of ours must not bring the badge back.
+  if (left === undefined || readSeq < standing.readSeq) return moved
+  return withUnread({ ...moved, seenOrd: standing.headOrd - left })
+}

@@ -1,0 +1,18 @@
+import type { Ids } from '@innerline/protocol'
+
+/** A span to draw a delay from, in ms. */
+export interface Span {
+  readonly minMs: number
+  readonly maxMs: number
+}
+
+/** Full jitter below a bound that doubles with each attempt (1, 2, 3 …), never under 100 ms. */
+export const backoff = (attempt: number, minDelayMs = 1_000, maxDelayMs = 30_000): Span => ({
+  minMs: 100,
+  maxMs: Math.max(100, Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(attempt - 1, 20))),
+})
+
+/** As told by the server, up to half as much again, so that those refused together do not return together. */
+export const after = (delayMs: number): Span => ({ minMs: delayMs, maxMs: delayMs * 1.5 })
+
+export const draw = (span: Span, ids: Ids): number => span.minMs + (span.maxMs - span.minMs) * ids.random()
