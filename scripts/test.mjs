@@ -51,6 +51,11 @@ if (unknown.length > 0) {
 }
 
 requireNode()
+// At exit, so that the line also closes a run that a failed build ended.
+process.once('exit', () => {
+  const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''
+  console.log(`\n${totals.passed} passed, ${totals.failed} failed${skipped}`)
+})
 await install()
 let failedStage
 for (const [name, check] of Object.entries(stages)) {
@@ -64,6 +69,4 @@ for (const [name, check] of Object.entries(stages)) {
   break
 }
 if (failedStage !== undefined) console.log(`\nStage ${failedStage} failed; later stages were not run.`)
-const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''
-console.log(`\n${totals.passed} passed, ${totals.failed} failed${skipped}`)
 process.exitCode = failedStage === undefined ? 0 : 1
