@@ -49,7 +49,7 @@ export class ServerProcess {
   static async start(name: string): Promise<ServerProcess> {
     const file = fileURLToPath(new URL(`./servers/${name}.mjs`, import.meta.url))
     const env = { ...process.env, NODE_ENV: 'production', NODE_OPTIONS: '' }
-    const child = spawn(process.execPath, ['--expose-gc', file], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env })
+    const child = spawn(process.execPath, [file], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env })
     const signal = AbortSignal.timeout(START_MS)
     const ended = once(child, 'exit', { signal }).then(() => {
       throw new Error(`The server of ${name} ended before it listened.`)

@@ -13,12 +13,20 @@ export async function serve({ attach, open = () => {} }) {
   const server = createServer((_, response) => response.writeHead(404).end())
   await attach(server)
   const inspector = new Session()
+  let inspecting = false
+  // Not before it is needed: a server under inspection is not quite the one in service.
+  const inspect = (method, parameters) => {
+    if (!inspecting) inspector.connect()
+    inspecting = true
+    return inspector.post(method, parameters)
+  }
 
   const memory = async () => {
-    // One collection leaves what finalizers and weak references let go of only afterwards.
-    for (let i = 0; i < 4; i++) {
-      globalThis.gc()
-      await sleep(50)
+    // What developer tools ask for gives pages back to the system, which `gc()` does not: without it RSS still holds the room that
+    // connecting took. Once is not enough, as finalizers and weak references let go of more only afterwards.
+    for (let i = 0; i < 3; i++) {
+      await inspect('HeapProfiler.collectGarbage')
+      await sleep(100)
     }
     const { rss, heapUsed, external } = process.memoryUsage()
     return { rss, heapUsed, external }
@@ -28,12 +36,11 @@ export async function serve({ attach, open = () => {} }) {
     memory,
     open: ({ room, userIds }) => open(room, userIds),
     async profileStart() {
-      inspector.connect()
-      await inspector.post('Profiler.enable')
-      await inspector.post('Profiler.setSamplingInterval', { interval: 200 })
-      await inspector.post('Profiler.start')
+      await inspect('Profiler.enable')
+      await inspect('Profiler.setSamplingInterval', { interval: 200 })
+      await inspect('Profiler.start')
     },
-    profileStop: async () => (await inspector.post('Profiler.stop')).profile,
+    profileStop: async () => (await inspect('Profiler.stop')).profile,
   }
 
   process.on('message', async ({ id, operation, argument }) => {

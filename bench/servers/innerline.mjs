@@ -13,13 +13,12 @@ const LIMITS = {
 }
 
 async function run() {
-  const clock = core.systemClock()
+  const clock = core.systemClock
   const storage = core.memoryStorage({ clock })
   const im = core.createImServer({
     storage,
     limits: LIMITS,
     authenticate: ({ token }) => (token === undefined ? null : { userId: token, userType: 'user' }),
-    logger: core.silentLogger,
   })
   await serve({
     async attach(server) {
