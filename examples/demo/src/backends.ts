@@ -1,0 +1,33 @@
+import { kafkaBus, kafkaEvents } from '@innerline/adapters-kafka'
+import { mysqlStorage } from '@innerline/adapters-mysql'
+import { redisBus, redisPresence } from '@innerline/adapters-redis'
+import { type ImServerOptions, isImError } from '@innerline/server-core'
+
+type Backends = Pick<ImServerOptions, 'storage' | 'presence' | 'bus' | 'events'>
+
+/** An environment variable that asks for what cannot be had. The message is a sentence to print. */
+export class BackendRefused extends Error {}
+
+/**
+ * Where the state is kept: memory, unless the environment names a database, a Redis or a Kafka. One that is named and cannot be used throws
+ * `BackendRefused`; it is never left out silently, as somebody would then trust a memory that forgets.
+ */
+export function chooseBackends(env: Readonly<Record<string, string | undefined>>): Backends {
+  const { MYSQL_URL, REDIS_URL, KAFKA_BROKERS } = env
+  // Kafka comes after Redis: where both are given, it is the bus.
+  return {
+    ...(MYSQL_URL ? asked('MYSQL_URL', () => ({ storage: mysqlStorage({ pool: {} }) })) : {}),
+    ...(REDIS_URL ? asked('REDIS_URL', () => ({ presence: redisPresence({ client: {} }), bus: redisBus({ client: {} }) })) : {}),
+    ...(KAFKA_BROKERS ? asked('KAFKA_BROKERS', () => ({ bus: kafkaBus({ kafka: {} }), events: kafkaEvents({ kafka: {} }) })) : {}),
+  }
+}
+
+function asked<T>(variable: string, make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    throw new BackendRefused(`${variable} is set, but ${isImError(error) ? (error.detail ?? error.message) : String(error)}`, {
+      cause: error,
+    })
+  }
+}
