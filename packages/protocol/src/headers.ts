@@ -2,7 +2,7 @@
 export const HEADERS = {
   /** CONNECT: `Bearer <token>`; `passcode` is the alternative. */
   authorization: 'Authorization',
-  /** CONNECT: comma-separated abilities of the client, such as `im-lag:1`. */
+  /** CONNECT: `1` when the client understands `lag`. */
   lag: 'im-lag',
   /** CONNECT: the device this connection belongs to, when the token names none. */
   deviceId: 'device-id',

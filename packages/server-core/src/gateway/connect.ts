@@ -118,5 +118,7 @@ function open(connection: Connection, frame: Frame, principal: Principal, sendHe
   connection.host.onOpened(connection)
   const { userType } = principal
   const present = { connectionId: connection.id, userId: principal.userId, userType, deviceId, connectedAt: context.clock.now() }
-  context.presence.add(present).catch((error: unknown) => context.logger.warn({ err: error }, 'presence could not be told of a connection'))
+  connection.presenceTold = context.presence
+    .add(present)
+    .catch((error: unknown) => context.logger.warn({ err: error }, 'presence could not be told of a connection'))
 }

@@ -66,6 +66,8 @@ export class Connection implements SocketListener, Subscriber {
   progressAt: number
   taken = 0
   expiryTold = false
+  /** Settles when presence knows of the connection; it must not hear of its end before. */
+  presenceTold: Promise<void> = Promise.resolve()
   /** Waits for the flush at the end of this turn. */
   isDirty = false
   #parser: StompParser | undefined
@@ -103,13 +105,6 @@ export class Connection implements SocketListener, Subscriber {
     const now = clock.monotonic()
     this.lastReadAt = now
     this.#binary = binary
-    if (!this.#bucket.take(limits.framesPerSecond, limits.frameBurst, now)) {
-      this.fail(
-        new ImError('RATE_LIMITED', { detail: `At most ${limits.framesPerSecond} frames a second.`, retryAfterMs: 1_000 }),
-        CLOSE.flooding,
-      )
-      return
-    }
     if (this.principal === undefined) this.#unauthenticatedBytes += bytes.length
     if (this.#unauthenticatedBytes > limits.unauthenticatedBytes) {
       this.fail(
@@ -127,6 +122,12 @@ export class Connection implements SocketListener, Subscriber {
       if (!(error instanceof StompProtocolError)) throw error
       items = error.before
       fault = error
+    }
+    // Frames are what costs, so frames are counted, however many share a WebSocket message; a heart-beat counts as one.
+    if (!this.#bucket.take(limits.framesPerSecond, limits.frameBurst, now, Math.max(1, frameCount(items)))) {
+      const detail = `At most ${limits.framesPerSecond} frames a second.`
+      this.fail(new ImError('RATE_LIMITED', { detail, retryAfterMs: 1_000 }), CLOSE.flooding)
+      return
     }
     this.#take(items)
     if (fault !== undefined) {
@@ -321,7 +322,8 @@ export class Connection implements SocketListener, Subscriber {
   lag(): void {
     const { metrics } = this.host.context
     metrics.count('im_slow_readers')
-    if (!this.toleratesLag) {
+    // Without the session queue it would hear neither of the lag nor of its end.
+    if (!this.toleratesLag || this.subscriptionTo(QUEUES.session) === undefined) {
       this.cut(CLOSE.slowReader, 'slow reader')
       return
     }
@@ -370,6 +372,12 @@ export class Connection implements SocketListener, Subscriber {
   #prepare(frame: Uint8Array): Uint8Array {
     return this.socket.prepare(frame, this.#binary)
   }
+}
+
+function frameCount(items: readonly ParsedItem[]): number {
+  let count = 0
+  for (const item of items) if (item !== 'heartbeat') count++
+  return count
 }
 
 const heartBeatFrame = new Uint8Array([10])

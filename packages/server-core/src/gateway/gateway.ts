@@ -102,8 +102,8 @@ export class Gateway implements ConnectionHost {
     if (own?.size === 0) this.#byUser.delete(userId)
     const { index, presence, logger, hooks } = this.context
     index.detach(connection)
-    presence
-      .remove({ userId, connectionId: connection.id })
+    connection.presenceTold
+      .then(() => presence.remove({ userId, connectionId: connection.id }))
       .catch((error: unknown) => logger.warn({ err: error }, 'presence could not be told of a lost connection'))
     this.#guard(() => hooks.onDisconnect?.({ connectionId: connection.id, principal, code, reason }))
     this.#record('connection.closed', connection, { code })

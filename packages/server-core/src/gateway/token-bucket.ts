@@ -8,12 +8,12 @@ export class TokenBucket {
     this.#at = now
   }
 
-  /** Takes one token; false when there is none. `now` is monotonic ms. */
-  take(perSecond: number, burst: number, now: number): boolean {
+  /** Takes `count` tokens; false, and none taken, when there are not as many. `now` is monotonic ms. */
+  take(perSecond: number, burst: number, now: number, count = 1): boolean {
     this.#tokens = Math.min(burst, this.#tokens + ((now - this.#at) * perSecond) / 1_000)
     this.#at = now
-    if (this.#tokens < 1) return false
-    this.#tokens -= 1
+    if (this.#tokens < count) return false
+    this.#tokens -= count
     return true
   }
 }
