@@ -112,7 +112,7 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
       const answer = parseJson<ErrorMessage>(body) ?? { code: (headers['code'] ?? headers['message']) as ErrorMessage['code'] }
       told = errorOf(answer)
     },
-    onWebSocketClose: ({ code, reason }: CloseEvent) => finish(endingOf(code, reason ?? '', told)),
+    onWebSocketClose: ({ code, reason = '' }: { readonly code: number; readonly reason?: string }) => finish(endingOf(code, reason, told)),
   })
   const receive = (queue: Queue, { body }: IFrame) => {
     const value = parseJson<object>(body)

@@ -212,14 +212,19 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
     opens = 0
     for (const settle of [...waiters]) settle(error)
   }
-  const puller = createPuller(
-    id,
-    ports,
-    () => position,
-    () => position.head > 0,
-    dispatch,
-    giveUp,
-  )
+  const receipt = (userId: string, { deliveredSeq, readSeq }: PeerPosition) => {
+    const known = peers.get(userId)
+    peers.set(userId, {
+      deliveredSeq: Math.max(known?.deliveredSeq ?? 0, deliveredSeq, readSeq),
+      readSeq: Math.max(known?.readSeq ?? 0, readSeq),
+    })
+    messages.changed()
+    changed()
+  }
+  const receipts = ({ receipts: told = [] }: MessagePage) => {
+    for (const one of told) receipt(one.userId, one)
+  }
+  const puller = createPuller(id, ports, { position: () => position, dispatch, receipts, failed: giveUp })
 
   const restore = async () => {
     await ports.opened()
@@ -255,6 +260,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
       const low = rows.low
       const query = { beforeSeq: low + 1, limit }
       const page = await ports.request<MessagePage>('GET', historyPath(id), { query, signal })
+      receipts(page)
       if (ports.sameEpoch(page.epoch)) dispatch({ type: 'older', low, messages: page.messages, floor: page.floorSeq })
       await chain
     }
@@ -344,15 +350,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
     cursor(deliveredSeq, readSeq, unread) {
       if (standing) stand(moveCursor(standing, readSeq, deliveredSeq, unread))
     },
-    receipt(userId, { deliveredSeq, readSeq }) {
-      const known = peers.get(userId)
-      peers.set(userId, {
-        deliveredSeq: Math.max(known?.deliveredSeq ?? 0, deliveredSeq, readSeq),
-        readSeq: Math.max(known?.readSeq ?? 0, readSeq),
-      })
-      messages.changed()
-      changed()
-    },
+    receipt,
     typingBy(userId) {
       typers.get(userId)?.()
       typers.set(

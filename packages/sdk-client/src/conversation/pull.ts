@@ -34,6 +34,15 @@ export interface PullPorts {
   sameEpoch(epoch: number): boolean
 }
 
+export interface PullHandlers {
+  position(): Position
+  dispatch(event: PositionEvent): void
+  /** The positions of others that came with a page. */
+  receipts(page: MessagePage): void
+  /** Trying again cannot help. */
+  failed(error: ImError): void
+}
+
 export interface Puller {
   /** Reads one page, now or once `resume` is called. */
   pull(): void
@@ -45,22 +54,14 @@ export interface Puller {
 export const historyPath = (id: string): string => `/api/chat/messages/session/${encodeURIComponent(id)}`
 
 /** Reads pages for one conversation, one at a time, and does not give up while giving up would leave a hole. */
-export function createPuller(
-  id: string,
-  ports: PullPorts,
-  position: () => Position,
-  /** Whether the head is known from the server. */
-  headKnown: () => boolean,
-  dispatch: (event: PositionEvent) => void,
-  failed: (error: ImError) => void,
-): Puller {
+export function createPuller(id: string, ports: PullPorts, { position, dispatch, receipts, failed }: PullHandlers): Puller {
   let number = 0
   let parked = false
   let failures = 0
   let cancelTimer: Cancel = () => {}
 
   const readPage = async (mine: number) => {
-    if (!headKnown()) {
+    if (position().head === 0) {
       // How long the backlog is decides how it is read.
       const newest = await ports.request<MessagePage>('GET', historyPath(id), { query: { limit: 1 } })
       if (mine !== number || !ports.sameEpoch(newest.epoch)) return
@@ -71,6 +72,7 @@ export function createPuller(
     const page = await ports.request<OfflinePage>('GET', path, { query: { afterSeq: after, limit: PULL_LIMIT } })
     if (mine !== number || !ports.sameEpoch(page.epoch)) return
     failures = 0
+    receipts(page)
     dispatch({ type: 'page', after, messages: page.messages, hasMore: page.hasMore, floor: page.floorSeq })
   }
   const pull = () => {

@@ -6,8 +6,12 @@ export interface Standing extends ConversationSummary {
   readonly seenOrd: number
 }
 
-export const preview = ({ body }: ChatMessage): string =>
-  body === null ? '' : body.type === 'text' ? String((body as { text?: unknown }).text).slice(0, 100) : `[${body.type}]`
+/** As the server makes it: one line, at most 100 characters. */
+export function preview({ body }: ChatMessage): string {
+  const { type, text, name } = (body ?? {}) as { readonly type?: string; readonly text?: unknown; readonly name?: unknown }
+  const line = [...(type === 'text' ? String(text).replace(/\s+/gu, ' ').trim() : type ? `[${type}] ${name ?? ''}`.trim() : '')]
+  return line.length > 100 ? `${line.slice(0, 99).join('')}…` : line.join('')
+}
 
 const withUnread = (standing: Standing): Standing => ({ ...standing, unread: Math.max(0, standing.headOrd - standing.seenOrd) })
 

@@ -1,0 +1,189 @@
+import { ImError } from '@innerline/protocol'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { type ConnectionEvent, type ConnectionState, INITIAL, type Phase, step } from '../src/connection/machine.js'
+
+const policy = { enabled: true, minDelayMs: 1_000, maxDelayMs: 30_000 }
+const error = new ImError('OFFLINE')
+const PHASES: readonly Phase[] = ['idle', 'fetching', 'opening', 'open', 'waiting', 'closing', 'closed']
+
+const EVENTS = {
+  connect: { type: 'connect' },
+  disconnect: { type: 'disconnect' },
+  token: { type: 'token' },
+  opened: { type: 'opened', windowMs: 5_000 },
+  lost: { type: 'lost', error, stable: false },
+  expired: { type: 'expired', error, stable: true },
+  refused: { type: 'refused', error },
+  timer: { type: 'timer' },
+  wake: { type: 'wake' },
+  drain: { type: 'drain', inMs: 700 },
+} satisfies Record<string, ConnectionEvent>
+type EventName = keyof typeof EVENTS
+
+/** Next phase and effects; '-' = the very same state, no effect. */
+type Expected = '-' | `${Phase}: ${string}`
+
+const TABLE: Record<Phase, Record<EventName, Expected>> = {
+  idle: {
+    connect: 'fetching: fetch',
+    disconnect: '-',
+    token: '-',
+    opened: '-',
+    lost: '-',
+    expired: '-',
+    refused: '-',
+    timer: '-',
+    wake: '-',
+    drain: '-',
+  },
+  fetching: {
+    connect: '-',
+    disconnect: 'idle: discard',
+    token: 'opening: open',
+    opened: '-',
+    lost: 'waiting: discard wait',
+    expired: 'fetching: discard fetch',
+    refused: 'closed: discard',
+    timer: '-',
+    wake: '-',
+    drain: '-',
+  },
+  opening: {
+    connect: '-',
+    disconnect: 'idle: discard',
+    token: '-',
+    opened: 'open: ',
+    lost: 'waiting: discard wait',
+    expired: 'fetching: discard fetch',
+    refused: 'closed: discard',
+    timer: '-',
+    wake: '-',
+    drain: '-',
+  },
+  open: {
+    connect: '-',
+    disconnect: 'closing: end',
+    token: '-',
+    opened: '-',
+    lost: 'waiting: discard wait',
+    expired: 'fetching: discard fetch',
+    refused: 'closed: discard',
+    timer: '-',
+    wake: 'open: probe',
+    drain: 'open: wait',
+  },
+  waiting: {
+    connect: '-',
+    disconnect: 'idle: discard',
+    token: '-',
+    opened: '-',
+    lost: '-',
+    expired: '-',
+    refused: 'closed: discard',
+    timer: 'fetching: fetch',
+    wake: 'waiting: wait',
+    drain: '-',
+  },
+  closing: {
+    connect: 'fetching: discard fetch',
+    disconnect: '-',
+    token: '-',
+    opened: '-',
+    lost: 'idle: discard',
+    expired: 'idle: discard',
+    refused: 'idle: discard',
+    timer: '-',
+    wake: '-',
+    drain: '-',
+  },
+  closed: {
+    connect: 'fetching: fetch',
+    disconnect: 'idle: discard',
+    token: '-',
+    opened: '-',
+    lost: '-',
+    expired: '-',
+    refused: '-',
+    timer: '-',
+    wake: '-',
+    drain: '-',
+  },
+}
+
+const told = (state: ConnectionState, event: ConnectionEvent): Expected => {
+  const [next, effects] = step(state, event, policy)
+  if (next === state && effects.length === 0) return '-'
+  return `${next.phase}: ${effects.map(({ type }) => type).join(' ')}`
+}
+
+describe('the connection machine', () => {
+  for (const phase of PHASES) {
+    for (const [name, event] of Object.entries(EVENTS)) {
+      it(`${phase} + ${name}`, () => {
+        expect(told({ ...INITIAL, phase }, event)).toBe(TABLE[phase][name as EventName])
+      })
+    }
+  }
+
+  const waitOf = (state: ConnectionState, event: ConnectionEvent) =>
+    step(state, event, policy)[1].flatMap((effect) => (effect.type === 'wait' ? [effect.span] : []))[0]
+
+  it('spreads the first reconnect over the window of the server, and backs off afterwards', () => {
+    const open: ConnectionState = { ...INITIAL, phase: 'open', windowMs: 12_000 }
+    expect(waitOf(open, { type: 'lost', error, stable: true })).toEqual({ minMs: 0, maxMs: 12_000 })
+    expect(waitOf({ ...open, failures: 3 }, { type: 'lost', error, stable: false })).toEqual({ minMs: 100, maxMs: 8_000 })
+    expect(waitOf({ ...INITIAL, phase: 'opening', failures: 30 }, EVENTS.lost)).toEqual({ minMs: 100, maxMs: 30_000 })
+  })
+  it('honours retryAfterMs', () => {
+    const busy = new ImError('BUSY', { retryAfterMs: 4_000 })
+    expect(waitOf({ ...INITIAL, phase: 'opening' }, { type: 'lost', error: busy, stable: false })).toEqual({ minMs: 4_000, maxMs: 6_000 })
+  })
+  it('keeps the moment of a drain when the server closes before it', () => {
+    const [draining] = step({ ...INITIAL, phase: 'open' }, EVENTS.drain, policy)
+    const [waiting, effects] = step(draining, EVENTS.lost, policy)
+    expect(waiting.phase).toBe('waiting')
+    expect(effects.map(({ type }) => type)).toEqual(['discard'])
+    expect(told(draining, EVENTS.timer)).toBe('fetching: discard fetch')
+    expect(told(draining, EVENTS.drain)).toBe('-')
+  })
+  it('hurries once, so that a flapping network cannot keep the timer from ending', () => {
+    const [hurried] = step({ ...INITIAL, phase: 'waiting' }, EVENTS.wake, policy)
+    expect(told(hurried, EVENTS.wake)).toBe('-')
+  })
+  it('asks for another token at once when one expires, and waits when the next is expired too', () => {
+    const [fetching, effects] = step({ ...INITIAL, phase: 'opening' }, { ...EVENTS.expired, stable: false }, policy)
+    expect(effects).toContainEqual({ type: 'fetch', reason: 'rejected' })
+    const [again] = step(fetching, EVENTS.token, policy)
+    expect(step(again, { ...EVENTS.expired, stable: false }, policy)[0].phase).toBe('waiting')
+  })
+  it('closes on the first loss where reconnecting is off', () => {
+    expect(step({ ...INITIAL, phase: 'open' }, EVENTS.lost, { ...policy, enabled: false })[0].phase).toBe('closed')
+  })
+
+  const anyEvent = fc.oneof(
+    ...Object.values(EVENTS).map((event) => fc.constant<ConnectionEvent>(event)),
+    fc.boolean().map((stable): ConnectionEvent => ({ type: 'lost', error, stable })),
+  )
+  it('never gets stuck: whatever happened, disconnect rests and connect tries', () => {
+    fc.assert(
+      fc.property(fc.array(anyEvent, { maxLength: 60 }), (events) => {
+        let state = INITIAL
+        for (const event of events) {
+          const [next, effects] = step(state, event, policy)
+          // A wait always has its timer, and a phase that acts has been given something to do.
+          const types = effects.map(({ type }) => type)
+          if (next.phase === 'waiting' && state.phase !== 'waiting') expect(types.includes('wait') || state.draining).toBe(true)
+          if (next.phase === 'fetching' && state.phase !== 'fetching') expect(types).toContain('fetch')
+          if (next.phase === 'opening' && state.phase !== 'opening') expect(types).toEqual(['open'])
+          expect(next.phase === 'closed' ? next.error : true).toBeDefined()
+          state = next
+        }
+        let [resting] = step(state, EVENTS.disconnect, policy)
+        if (resting.phase === 'closing') [resting] = step(resting, EVENTS.lost, policy)
+        expect(resting.phase).toBe('idle')
+        expect(step(resting, EVENTS.connect, policy)[0].phase).toBe('fetching')
+      }),
+    )
+  })
+})
