@@ -3,7 +3,7 @@ import type { AppendBatch, AppendResult, Storage } from '../ports/storage.js'
 import { appendNow } from './append.js'
 import { addMember } from './conversations.js'
 import { allocateChangeId, commitChange } from './feed-rows.js'
-import { headsFree } from './log.js'
+import { headLock } from './log.js'
 import { contextOf } from './storage.js'
 
 /** A transaction that has its heads locked and its change ids, and has not ended. Ends once; further calls do nothing. */
@@ -68,7 +68,7 @@ export function memoryControls(storage: Storage): MemoryControls {
 
   return {
     async holdAppend(batch) {
-      await headsFree(data, batch)
+      for (let lock = headLock(data, batch); lock !== undefined; lock = headLock(data, batch)) await lock
       const reserved = new Map<string, number>()
       let free = (): void => {}
       const ended = new Promise<void>((resolve) => {

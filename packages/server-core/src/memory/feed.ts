@@ -2,7 +2,7 @@ import { ImError } from '@innerline/protocol'
 import type { Change } from '../domain/change.js'
 import type { FeedStorage, Lease } from '../ports/storage.js'
 import { assertOpen, type MemoryContext } from './context.js'
-import { commitChange, freshPosition, isTooOld, needsAbove } from './feed-rows.js'
+import { commitChange, freshPosition, gapsBetween, isTooOld, needsAbove } from './feed-rows.js'
 
 /** The change feed, its gaps, and durable readers. */
 export function feedStorage(context: MemoryContext): FeedStorage {
@@ -46,7 +46,9 @@ export function feedStorage(context: MemoryContext): FeedStorage {
         else commitChange(feed, voidRow(id, lease.holder, clock.now()))
       }
       const ascending = [...open].sort((a, b) => a - b)
-      const floor = Math.min(readUpTo, (ascending[0] ?? Number.MAX_SAFE_INTEGER) - 1)
+      // A gap that the caller has not listed bounds the floor as well: its list may be older than its `readUpTo`.
+      const [unlisted] = gapsBetween(feed, Math.max(feed.resolvedFloor, feed.lowId - 1), readUpTo)
+      const floor = Math.min(readUpTo, (ascending[0] ?? Number.MAX_SAFE_INTEGER) - 1, (unlisted ?? Number.MAX_SAFE_INTEGER) - 1)
       if (floor > feed.resolvedFloor) {
         feed.resolvedFloor = floor
         feed.floorHistory.push({ at: clock.monotonic(), floor })

@@ -11,7 +11,7 @@ export function logStorage(context: MemoryContext): LogStorage {
   return {
     async appendMessages(batch) {
       assertOpen(context)
-      await headsFree(data, batch)
+      for (let lock = headLock(data, batch); lock !== undefined; lock = headLock(data, batch)) await lock
       return appendNow(context, batch)
     },
     async findByMsgIds(msgIds) {
@@ -55,13 +55,17 @@ export function logStorage(context: MemoryContext): LogStorage {
   }
 }
 
-/** Waits, as for a row lock, until no held transaction has one of the batch's heads. */
-export async function headsFree(data: MemoryData, batch: AppendBatch): Promise<void> {
-  while (data.heldHeads.size > 0) {
-    const held = batch.items.map((item) => data.heldHeads.get(item.conversationId)).find((wait) => wait !== undefined)
-    if (held === undefined) return
-    await held
+/**
+ * What to wait for, as for a row lock, while a held transaction has one of the batch's heads. Asked again after each
+ * wait, in one synchronous step with what follows: another waiter may have been quicker.
+ */
+export function headLock(data: MemoryData, batch: AppendBatch): Promise<void> | undefined {
+  if (data.heldHeads.size === 0) return undefined
+  for (const { conversationId } of batch.items) {
+    const held = data.heldHeads.get(conversationId)
+    if (held !== undefined) return held
   }
+  return undefined
 }
 
 function slice(conversation: Conversation, range: MessageRange): MessageSlice {

@@ -104,8 +104,9 @@ export interface FeedStorage {
   changes(position: FeedPosition, limit: number): Promise<ChangeBatch>
   /**
    * Closes gaps under a lease: each id of `probe` that has no row and is held by no transaction is filled with a void
-   * row; those still held stay open, as do `young` ones, which are not looked at. Stores the resolved floor, below
-   * which nothing can appear any more. Rejects `STATE_CONFLICT` when the lease is not held any more.
+   * row; those still held stay open, as do `young` ones, which are not looked at. Stores the resolved floor: nothing at
+   * or below it can appear any more. A gap in neither list keeps the floor below it too, so that a caller whose lists
+   * are older than its `readUpTo` does no harm. Rejects `STATE_CONFLICT` when the lease is not held any more.
    */
   resolveGaps(request: ResolveGaps): Promise<{ readonly open: readonly number[]; readonly resolvedFloor: number }>
   /**
@@ -118,8 +119,9 @@ export interface FeedStorage {
     readonly limit: number
   }): Promise<{ readonly deleted: number; readonly lostReaders: readonly string[] }>
   /**
-   * Opens a durable reader; the first time it begins at the start position. `gap` once after it was marked lost: rows
-   * between its old position and the one returned are gone.
+   * Opens a durable reader; the first time it begins at the start position. `gap`, once, when rows that its old
+   * position needed are gone (it was marked lost, or the epoch has changed): it then goes on with the oldest row left,
+   * in a new epoch with the start position.
    */
   openReader(name: string): Promise<{ readonly position: FeedPosition; readonly gap: boolean }>
   /** Stores a durable reader's position and that it lives. Rejects `STATE_CONFLICT` when the lease is not held any more. */

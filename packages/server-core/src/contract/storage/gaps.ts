@@ -161,6 +161,20 @@ export function gapCases(current: Current<StorageHarness>): void {
       expect(reader.position.missing).toEqual([])
     })
 
+    it('does not raise the floor past a gap that the caller has not listed', async () => {
+      const a = new Arrange(current())
+      const reader = await FeedReader.start(a.storage)
+      const { slow, held } = await withGap(a)
+      await reader.drain()
+      const [gap] = reader.position.missing
+      const lease = await leaseOf(a.storage)
+      const { resolvedFloor } = await a.storage.resolveGaps({ lease, readUpTo: reader.position.id, probe: [], young: [] })
+      expect(resolvedFloor).toBeLessThan(gap as number)
+      const late = await FeedReader.start(a.storage)
+      await held.commit()
+      expect(await late.drain()).toEqual([expect.objectContaining({ conversationId: slow, lastSeq: 1 })])
+    })
+
     it('leaves a row that has appeared as it is, and never lowers the floor', async () => {
       const a = new Arrange(current())
       const reader = await FeedReader.start(a.storage)

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest'
+import { TestClock } from './test-clock.js'
+import { TestIds } from './test-ids.js'
+
+describe('TestClock', () => {
+  it('fires by due time, then by creation, with what a timer starts settled before the next', async () => {
+    const clock = new TestClock()
+    const order: string[] = []
+    const note = (name: string) => () => {
+      order.push(`${name}@${clock.monotonic()}`)
+      void Promise.resolve().then(() => order.push(`${name} settled`))
+    }
+    clock.after(20, note('late'))
+    clock.after(10, note('first'))
+    clock.after(10, note('second'))
+    clock.after(10, note('never'))()
+    clock.after(5, () => clock.after(1, note('nested')))
+    await clock.advance(15)
+    expect(order).toEqual(['nested@6', 'nested settled', 'first@10', 'first settled', 'second@10', 'second settled'])
+    expect([clock.monotonic(), clock.pending]).toEqual([15, 1])
+  })
+
+  it('steps the wall clock alone', async () => {
+    const clock = new TestClock(1_000)
+    await clock.advance(10)
+    clock.step(-500)
+    expect([clock.now(), clock.monotonic()]).toEqual([510, 10])
+  })
+})
+
+it('TestIds repeats itself for the same seed alone', () => {
+  const three = (seed: number): string[] => {
+    const ids = new TestIds(seed)
+    return [ids.uuid(), ids.uuid(), ids.uuid()]
+  }
+  expect(three(7)).toEqual(three(7))
+  expect(new Set([...three(7), ...three(8)]).size).toBe(6)
+})
