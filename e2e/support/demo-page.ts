@@ -1,0 +1,71 @@
+import type { Browser, Page } from 'playwright-core'
+
+/** The demo's page as a person uses it. */
+export class DemoPage {
+  readonly page: Page
+
+  private constructor(page: Page) {
+    this.page = page
+  }
+
+  /** Opens the page in a browser context of its own (another device) and signs in. */
+  static async signIn(browser: Browser, url: string, userId: string, viewport = { width: 1280, height: 800 }): Promise<DemoPage> {
+    const context = await browser.newContext({ viewport, locale: 'en-GB' })
+    const page = await context.newPage()
+    await page.goto(url)
+    await page.locator('input[name=username]').fill(userId)
+    await page.locator('input[name=password]').fill('demo')
+    await page.locator('button[type=submit]').first().click()
+    const demo = new DemoPage(page)
+    await demo.waitForState('connected')
+    return demo
+  }
+
+  async waitForState(state: string): Promise<void> {
+    await this.page.locator(`[data-state="${state}"]`).first().waitFor({ state: 'attached' })
+  }
+
+  /** Starts or opens the direct chat with a person found by name. */
+  async openChatWith(userId: string): Promise<void> {
+    await this.page.locator('input[type=search]').first().fill(userId)
+    await this.page.locator(`[data-testid=search-result][data-user-id="${userId}"]`).click()
+    await this.page.locator('textarea[name=message]').waitFor()
+  }
+
+  async openConversation(conversationId: string): Promise<void> {
+    await this.page.locator(`[data-conversation-id="${conversationId}"] button`).first().click()
+    await this.page.locator('textarea[name=message]').waitFor()
+  }
+
+  /** The unread badge of a conversation's row. */
+  async unread(conversationId: string): Promise<number> {
+    const row = this.page.locator(`[data-testid=conversation][data-conversation-id="${conversationId}"]`)
+    await row.waitFor()
+    return Number(await row.getAttribute('data-unread'))
+  }
+
+  async send(text: string): Promise<void> {
+    const composer = this.page.locator('textarea[name=message]')
+    await composer.fill(text)
+    await composer.press('Enter')
+  }
+
+  /** Presses a switch of the drawer, opening it when it is shut. */
+  async fault(name: string): Promise<void> {
+    const button = this.page.locator(`[data-fault="${name}"]`)
+    if (!(await button.isVisible())) await this.page.locator('[data-testid=break-things]').click()
+    await button.click()
+  }
+
+  /** What the page shows, from top to bottom. */
+  messages(): Promise<{ msgId: string; seq: number; status: string | null; text: string }[]> {
+    return this.page.locator('[data-testid=message]').evaluateAll((elements) =>
+      elements.map((element) => ({
+        msgId: element.getAttribute('data-msg-id') ?? '',
+        seq: Number(element.getAttribute('data-seq')),
+        status: element.getAttribute('data-status'),
+        text: element.querySelector('.text')?.textContent ?? '',
+      })),
+    )
+  }
+}
