@@ -1,4 +1,5 @@
 export { createImClient } from './create-client.js'
+export { memoryStore } from './store/memory.js'
 export { ImError, isImError } from '@innerline/protocol'
 export type * from './api/client.js'
 export type * from './api/connection.js'

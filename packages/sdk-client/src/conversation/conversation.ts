@@ -201,7 +201,9 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
   }
   const dispatch = (event: PositionEvent) => {
     const [next, effects] = step(position, event)
+    const shifted = next.head !== position.head || next.floor !== position.floor
     position = next
+    if (shifted) snapshot.changed()
     for (const effect of effects) run(effect)
     const sync = syncOf(position)
     enqueue(() => showSync(sync))
@@ -339,12 +341,12 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
       typers.get(message.fromUserId)?.()
       typers.delete(message.fromUserId)
       outbox.echo(message)
-      stand(advanceBy(standing ?? { ...unknown(), seenOrd: message.ord - 1 }, message, ports.userId()))
       dispatch({ type: 'frame', message })
+      stand(advanceBy(standing ?? { ...unknown(), seenOrd: message.ord - 1 }, message, ports.userId()))
     },
     summary(summary, inTotal) {
-      stand(absorb(standing, summary), inTotal)
       dispatch({ type: 'head', seq: summary.headSeq, floor: summary.floorSeq })
+      stand(absorb(standing, summary), inTotal)
     },
     head: (seq) => dispatch({ type: 'head', seq }),
     cursor(deliveredSeq, readSeq, unread) {

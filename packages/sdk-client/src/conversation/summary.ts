@@ -15,19 +15,21 @@ export function preview({ body }: ChatMessage): string {
 
 const withUnread = (standing: Standing): Standing => ({ ...standing, unread: Math.max(0, standing.headOrd - standing.seenOrd) })
 
-/** A summary from the server; newer entries seen here already are kept (both come over different ways). */
+/**
+ * A summary from the server. What this client knows better is kept: entries seen here already (both come over different ways), and
+ * a markRead that the server has not heard of yet.
+ */
 export function absorb(standing: Standing | undefined, summary: ConversationSummary): Standing {
   const seenOrd = summary.headOrd - summary.unread
-  if (!standing || summary.headSeq >= standing.headSeq) return { ...summary, seenOrd }
-  const { headSeq, headOrd, lastMessage, updatedAt, mentionSeq } = standing
+  if (!standing) return { ...summary, seenOrd }
+  const { headSeq, headOrd, lastMessage, updatedAt, mentionSeq, readSeq, deliveredSeq } = standing
+  const ahead = headSeq > summary.headSeq
   return withUnread({
     ...summary,
-    headSeq,
-    headOrd,
-    updatedAt,
-    mentionSeq,
-    ...(lastMessage ? { lastMessage } : {}),
-    seenOrd: Math.max(seenOrd, standing.seenOrd),
+    ...(ahead ? { headSeq, headOrd, updatedAt, mentionSeq, ...(lastMessage ? { lastMessage } : {}) } : {}),
+    readSeq: Math.max(readSeq, summary.readSeq),
+    deliveredSeq: Math.max(deliveredSeq, summary.deliveredSeq),
+    seenOrd: ahead || readSeq > summary.readSeq ? Math.max(seenOrd, standing.seenOrd) : seenOrd,
   })
 }
 

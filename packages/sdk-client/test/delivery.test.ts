@@ -1,0 +1,457 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { type Conversation, memoryStore, type ImStore, type Message } from '../src/index.js'
+import { harness, settle } from './support/harness.js'
+
+const DIRECT = 'd~alice~bob'
+const seqs = (chat: Conversation) => chat.messages.getSnapshot().map(({ seq }) => seq)
+const upTo = (n: number, from = 1) => Array.from({ length: n - from + 1 }, (_, i) => from + i)
+
+async function connected(setup: (all: ReturnType<typeof harness>) => void = () => {}, ...args: Parameters<typeof harness>) {
+  const all = harness(...args)
+  setup(all)
+  await all.im.connect()
+  await settle()
+  return { ...all, chat: all.im.conversations.get(DIRECT) }
+}
+const fill = (n: number) => (all: ReturnType<typeof harness>) => {
+  for (let i = 0; i < n; i++) all.server.commit(DIRECT, { fromUserId: 'bob' })
+}
+
+describe('delivery', () => {
+  it('keeps a conversation dormant until it is opened: head, preview and unread only', async () => {
+    const { im, server, chat, messages } = await connected(fill(3))
+    expect(chat.getSnapshot()).toMatchObject({ sync: 'dormant', headSeq: 3, unread: 3 })
+    server.commit(DIRECT, { fromUserId: 'bob', body: { type: 'text', text: 'new\n line' } })
+    await settle()
+    expect(chat.getSnapshot()).toMatchObject({ headSeq: 4, unread: 4, lastMessage: { preview: 'new line' } })
+    expect(im.conversations.totalUnread.getSnapshot()).toBe(4)
+    expect(messages).toEqual([])
+    expect(server.requests).toEqual([])
+  })
+
+  it('pulls the backlog in pages when opened, acknowledges what it holds, and is live', async () => {
+    const { server, chat, messages, clock } = await connected(fill(450))
+    await chat.open()
+    expect(messages.map(({ seq }) => seq)).toEqual(upTo(450))
+    expect(chat.getSnapshot()).toMatchObject({ sync: 'live', hasOlder: false, holes: [] })
+    expect(server.requests.map(({ query }) => query.get('afterSeq'))).toEqual(['0', '200', '400'])
+    await clock.advance(1_000)
+    expect(server.acks).toEqual([{ conversationId: DIRECT, deliveredSeq: 450 }])
+  })
+
+  it('coalesces acknowledgements to one a second, and repeats what was not confirmed', async () => {
+    const { server, chat, clock } = await connected(fill(1))
+    await chat.open()
+    await clock.advance(1_000)
+    for (let i = 0; i < 10; i++) server.commit(DIRECT, { fromUserId: 'bob' })
+    chat.markRead()
+    await settle()
+    chat.markRead()
+    server.onSend = (_, { headers }) => (headers['destination'] === '/app/chat.ack' ? 'ignore' : 'default')
+    await clock.advance(1_000)
+    expect(server.acks).toHaveLength(1)
+    server.onSend = () => 'default'
+    server.last.close(1006)
+    await clock.advance(5_000)
+    expect(server.acks.slice(1)).toEqual([{ conversationId: DIRECT, deliveredSeq: 11, readSeq: 11 }])
+    expect(chat.getSnapshot()).toMatchObject({ unread: 0, readSeq: 11 })
+  })
+
+  it('reads only the newest page of a very long backlog and leaves the rest as a hole to be loaded', async () => {
+    const { server, chat, messages } = await connected(fill(1_500))
+    await chat.open()
+    expect(messages.map(({ seq }) => seq)).toEqual(upTo(1_500, 1_301))
+    expect(chat.getSnapshot()).toMatchObject({ sync: 'live', hasOlder: true, holes: [{ fromSeq: 1, toSeq: 1_300 }] })
+    const both = [chat.loadOlder({ limit: 100 }), chat.loadOlder()]
+    expect(both[0]).toBe(both[1])
+    expect(await both[0]).toEqual({ hasMore: true })
+    expect(seqs(chat)).toEqual(upTo(1_500, 1_201))
+    while ((await chat.loadOlder({ limit: 200 })).hasMore);
+    expect(seqs(chat)).toEqual(upTo(1_500))
+    expect(chat.holes).toEqual([])
+    expect(messages).toHaveLength(200)
+    const before = server.requests.length
+    expect(await chat.loadOlder()).toEqual({ hasMore: false })
+    expect(server.requests.length).toBe(before)
+  })
+
+  it('takes what lies under the floor as gone, and as a hole when the floor falls', async () => {
+    const { server, chat, messages } = await connected((all) => {
+      fill(20)(all)
+      all.server.floors.set(DIRECT, 11)
+    })
+    await chat.open()
+    expect(messages.map(({ seq }) => seq)).toEqual(upTo(20, 11))
+    expect(chat.getSnapshot()).toMatchObject({ holes: [], hasOlder: false, floorSeq: 11 })
+    server.floors.set(DIRECT, 6)
+    server.last.event({ ...server.summaryOf('alice', DIRECT), event: 'conversation' })
+    await settle()
+    expect(chat.holes).toEqual([{ fromSeq: 6, toSeq: 10 }])
+    await chat.loadOlder()
+    expect(seqs(chat)).toEqual(upTo(20, 6))
+  })
+
+  it('fills a hole left by lost frames, first by waiting, then by pulling', async () => {
+    const { server, chat, messages, clock } = await connected(fill(2))
+    await chat.open()
+    const pulled = server.requests.length
+    server.fanOut = () => false
+    const three = server.commit(DIRECT, { fromUserId: 'bob' })
+    server.fanOut = () => true
+    server.commit(DIRECT, { fromUserId: 'bob' })
+    await settle()
+    expect(chat.getSnapshot().sync).toBe('pulling')
+    server.publish(three)
+    await clock.advance(200)
+    expect(messages.map(({ seq }) => seq)).toEqual([1, 2, 3, 4])
+    expect(server.requests.length).toBe(pulled)
+
+    server.fanOut = (_, { seq }) => seq !== 5
+    server.commit(DIRECT, { fromUserId: 'bob' })
+    server.commit(DIRECT, { fromUserId: 'bob' })
+    await clock.advance(200)
+    expect(messages.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6])
+    expect(server.requests.length).toBe(pulled + 1)
+    expect(chat.getSnapshot().sync).toBe('live')
+  })
+
+  it('learns of a lost last frame by the heads heart-beat', async () => {
+    const { server, chat, messages, clock } = await connected(fill(2))
+    await chat.open()
+    server.fanOut = () => false
+    server.commit(DIRECT, { fromUserId: 'bob' })
+    await clock.advance(31_000)
+    expect(messages.map(({ seq }) => seq)).toEqual([1, 2, 3])
+  })
+
+  it('reads on after a reconnect, once', async () => {
+    const { server, chat, messages, clock } = await connected(fill(2))
+    await chat.open()
+    server.last.close(1006)
+    await settle()
+    fill(3)({ server } as never)
+    await clock.advance(2_000)
+    expect(messages.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5])
+    expect(chat.getSnapshot().sync).toBe('live')
+  })
+
+  it('trusts nothing after a lag until the summary', async () => {
+    const { server, chat, messages } = await connected(fill(2))
+    await chat.open()
+    server.last.event({ event: 'lag' })
+    server.fanOut = () => false
+    fill(5)({ server } as never)
+    await settle()
+    expect(chat.getSnapshot().sync).toBe('pulling')
+    server.last.event({ ...server.summary('alice') })
+    await settle()
+    expect(messages.map(({ seq }) => seq)).toEqual(upTo(7))
+    expect(chat.getSnapshot().sync).toBe('live')
+  })
+
+  it('does not pull before the server has told where things stand', async () => {
+    const { server, chat, clock } = await connected((all) => {
+      fill(2)(all)
+      all.server.sendSummary = false
+    })
+    const opened = chat.open()
+    await clock.advance(5_000)
+    expect(server.requests).toEqual([])
+    server.last.event({ ...server.summary('alice') })
+    await opened
+    expect(seqs(chat)).toEqual([1, 2])
+  })
+
+  it('goes on trying a pull that fails, and honours retryAfterMs', async () => {
+    const { server, chat, clock } = await connected(fill(2))
+    let calls = 0
+    server.onRequest = () => {
+      calls++
+      if (calls === 1) return Response.json({ code: 'BUSY', retry: 'later', retryAfterMs: 2_000 }, { status: 503 })
+      if (calls === 2) throw new TypeError('network')
+      return undefined
+    }
+    const opened = chat.open()
+    await clock.advance(1_900)
+    expect(calls).toBe(1)
+    await clock.advance(5_000)
+    await opened
+    expect(calls).toBe(3)
+  })
+
+  it('rejects an open that can never succeed', async () => {
+    const { im } = await connected()
+    await expect(im.conversations.get('g~secret').open()).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    expect(im.conversations.get('g~secret').getSnapshot().sync).toBe('dormant')
+  })
+
+  it('counts opens, and a close by signal is one', async () => {
+    const { server, chat } = await connected(fill(2))
+    const controller = new AbortController()
+    await Promise.all([chat.open(), chat.open()])
+    const third = chat.open({ signal: controller.signal })
+    await third
+    chat.close()
+    chat.close()
+    await settle()
+    expect(chat.getSnapshot().sync).toBe('live')
+    chat.close()
+    await settle()
+    expect(chat.getSnapshot().sync).toBe('dormant')
+    chat.close()
+    const cancelled = chat.open({ signal: AbortSignal.abort() })
+    await expect(cancelled).rejects.toMatchObject({ code: 'CANCELLED' })
+    server.commit(DIRECT, { fromUserId: 'bob' })
+    await settle()
+    expect(seqs(chat)).toEqual([1, 2])
+    await chat.open()
+    expect(seqs(chat)).toEqual([1, 2, 3])
+  })
+
+  it('steps over recalls, edits and kinds it does not know, and shows them in their targets', async () => {
+    const { server, chat, messages } = await connected(fill(3))
+    await chat.open()
+    const [one, two, three] = server.log(DIRECT) as [Message, Message, Message]
+    server.commit(DIRECT, { fromUserId: 'bob', kind: 'edit', target: one.msgId, body: { type: 'text', text: 'edited' } })
+    server.commit(DIRECT, { fromUserId: 'bob', kind: 'recall', target: two.msgId, body: null })
+    server.commit(DIRECT, { fromUserId: 'bob', kind: 'edit', target: two.msgId, body: { type: 'text', text: 'back?' } })
+    server.commit(DIRECT, { fromUserId: 'bob', kind: 'reaction', target: three.msgId, body: null })
+    server.commit(DIRECT, { fromUserId: 'bob', kind: 'of-the-future' as never })
+    server.commit(DIRECT, { fromUserId: 'bob', kind: 'system', body: { type: 'system', event: 'member.joined' } })
+    await settle()
+    expect(messages.map(({ seq }) => seq)).toEqual(upTo(9))
+    const shown = chat.messages.getSnapshot()
+    expect(shown.map(({ seq }) => seq)).toEqual([1, 2, 3, 9])
+    expect(shown[0]).toMatchObject({ body: { text: 'edited' }, editedAt: expect.any(Number) })
+    expect(shown[1]).toMatchObject({ body: null, recalledAt: expect.any(Number) })
+    expect(shown[2]).toMatchObject({ body: three.body })
+    expect(shown[2]).not.toHaveProperty('recalledAt')
+  })
+
+  it('remembers a recall of an entry that is loaded later', async () => {
+    const { server, chat } = await connected(fill(1_300))
+    await chat.open()
+    const target = server.log(DIRECT)[1_049] as Message
+    const recall = server.commit(DIRECT, { fromUserId: 'bob', kind: 'recall', target: target.msgId, body: null })
+    await settle()
+    // A page that was read before the recall (a replica, a cache) still has the text.
+    server.log(DIRECT)[1_049] = target
+    await chat.loadOlder({ limit: 100 })
+    const shown = chat.messages.getSnapshot().find(({ msgId }) => msgId === target.msgId)
+    expect(shown).toMatchObject({ seq: 1_050, body: null, recalledAt: recall.timestamp })
+  })
+
+  it('tells by ticks how far the others are, forward only, and keeps items that do not change', async () => {
+    const { im, server, chat } = await connected()
+    await chat.open()
+    await chat.send({ type: 'text', text: '1' })
+    await chat.send({ type: 'text', text: '2' })
+    await settle()
+    const statuses = () => chat.messages.getSnapshot().map(({ status }) => status)
+    const receipt = (deliveredSeq: number, readSeq: number, userId = 'bob') =>
+      server.last.event({ event: 'receipt', conversationId: DIRECT, userId, deliveredSeq, readSeq })
+    receipt(2, 1)
+    await settle()
+    expect(statuses()).toEqual(['read', 'delivered'])
+    const [first] = chat.messages.getSnapshot()
+    receipt(1, 0)
+    receipt(2, 2, 'alice')
+    await settle()
+    expect(statuses()).toEqual(['read', 'delivered'])
+    expect(chat.messages.getSnapshot()[0]).toBe(first)
+    expect(im.conversations.direct('bob')).toBe(chat)
+  })
+
+  it('takes positions of others from pages, so that ticks survive a reload', async () => {
+    const { server, chat } = await connected((all) => all.server.commit(DIRECT, { fromUserId: 'alice' }))
+    server.onRequest = async () => {
+      const messages = server.log(DIRECT)
+      const receipts = [{ userId: 'bob', deliveredSeq: 1, readSeq: 1 }]
+      return Response.json({ messages, hasMore: false, nextAfterSeq: 1, floorSeq: 1, epoch: 1, receipts })
+    }
+    await chat.open()
+    expect(chat.messages.getSnapshot().map(({ status }) => status)).toEqual(['read'])
+  })
+
+  it('follows own cursors of other devices, typing, and forgets typing after five seconds', async () => {
+    const { im, server, chat, clock } = await connected(fill(4))
+    server.last.event({ event: 'cursor', conversationId: DIRECT, deliveredSeq: 4, readSeq: 3, unread: 1 })
+    server.last.event({ event: 'typing', conversationId: DIRECT, userId: 'bob' })
+    await settle()
+    expect(chat.getSnapshot()).toMatchObject({ unread: 1, readSeq: 3, typing: ['bob'] })
+    expect(im.conversations.totalUnread.getSnapshot()).toBe(1)
+    await clock.advance(5_000)
+    expect(chat.getSnapshot().typing).toEqual([])
+    chat.typing()
+    chat.typing()
+    await settle()
+    expect(server.last.received.filter(({ headers }) => headers['destination'] === '/app/chat.typing')).toHaveLength(1)
+  })
+
+  it('drops positions and rows when the epoch changes, never the outbox, and reads again', async () => {
+    const { im, server, chat, clock, messages } = await connected(fill(5))
+    const epochs: unknown[] = []
+    im.on('epoch', (event) => epochs.push(event))
+    await chat.open()
+    server.onSend = (_, { headers }) => (headers['destination'] === '/app/chat.sendMessage' ? 'ignore' : 'default')
+    const sending = chat.send({ type: 'text', text: 'kept' })
+    await settle()
+    // A restore: the log is shorter now, and other.
+    server.epoch = 2
+    server.logs.set(DIRECT, [])
+    fill(2)({ server: { commit: (id: string, entry: never) => server.commit(id, entry) } } as never)
+    server.onSend = () => 'default'
+    server.last.close(1006)
+    messages.length = 0
+    await clock.advance(5_000)
+    expect(epochs).toEqual([{ epoch: 2, before: 1 }])
+    expect(await sending).toMatchObject({ seq: 3 })
+    expect(messages.map(({ seq }) => seq)).toEqual([1, 2, 3])
+    expect(seqs(chat)).toEqual([1, 2, 3])
+  })
+
+  it('notices a new epoch on a living connection', async () => {
+    const { server, chat, clock, messages } = await connected(fill(5))
+    await chat.open()
+    messages.length = 0
+    server.epoch = 2
+    await clock.advance(32_000)
+    expect(messages.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5])
+    expect(chat.getSnapshot().sync).toBe('live')
+  })
+
+  it('asks for the summary when a conversation begins', async () => {
+    const { im, server, clock } = await connected(undefined, { open: 'lazy' })
+    server.commit('d~alice~zoe', { fromUserId: 'zoe' })
+    await settle()
+    expect(im.conversations.getSnapshot().map(({ conversationId, unread }) => [conversationId, unread])).toEqual([['d~alice~zoe', 1]])
+    await clock.advance(1_000)
+    expect(server.requests.map(({ path }) => path)).toEqual(['/api/im/offline/summary'])
+    expect(im.conversations.totalUnread.getSnapshot()).toBe(1)
+  })
+
+  it('opens everything by itself where asked to, and bounds what a bot keeps', async () => {
+    const { server, messages, clock, chat } = await connected(fill(3), { open: 'eager' })
+    await settle()
+    expect(messages.map(({ seq }) => seq)).toEqual([1, 2, 3])
+    server.commit('d~alice~zoe', { fromUserId: 'zoe' })
+    await clock.advance(2_000)
+    expect(messages.map(({ conversationId }) => conversationId)).toContain('d~alice~zoe')
+    for (let i = 0; i < 2_100; i++) {
+      server.commit(DIRECT, { fromUserId: 'bob' })
+      if (i % 50 === 0) await settle()
+    }
+    await settle()
+    expect(messages.filter(({ conversationId }) => conversationId === DIRECT).map(({ seq }) => seq)).toEqual(upTo(2_103))
+    expect(seqs(chat).length).toBeLessThanOrEqual(2_000)
+    const [oldest = 0] = seqs(chat)
+    await chat.loadOlder({ limit: 10 })
+    expect(seqs(chat)[0]).toBe(oldest - 10)
+  })
+
+  it('starts from what its store holds, and tells each entry once per store', async () => {
+    const storage = memoryStore()
+    const { im, client, server, chat, messages } = await connected(fill(3), { storage })
+    await chat.open()
+    await im.destroy()
+    fill(2)({ server } as never)
+    const next = client()
+    const told: number[] = []
+    next.on('message', ({ message }) => told.push(message.seq))
+    await next.connect()
+    const again = next.conversations.get(DIRECT)
+    await again.open()
+    expect(messages.map(({ seq }) => seq)).toEqual([1, 2, 3])
+    expect(told).toEqual([4, 5])
+    expect(seqs(again)).toEqual([1, 2, 3, 4, 5])
+  })
+
+  it('goes on in memory when the store fails, and says so once', async () => {
+    const broken = Object.fromEntries(
+      ['open', 'epoch', 'reset', 'position', 'rows', 'apply', 'outbox', 'putOutbox', 'deleteOutbox', 'close', 'clear'].map((name) => [
+        name,
+        async () => {
+          throw new Error('QuotaExceeded')
+        },
+      ]),
+    ) as unknown as ImStore
+    const { server, chat, messages, errors } = await connected(fill(3), { storage: broken })
+    await chat.open()
+    await chat.send({ type: 'text', text: 'x' })
+    server.commit(DIRECT, { fromUserId: 'bob' })
+    await settle()
+    expect(messages.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5])
+    expect(errors.map(({ code }) => code)).toEqual(['STORAGE_UNAVAILABLE'])
+  })
+
+  it('shows but does not tell what another writer of the store had first', async () => {
+    const storage = memoryStore()
+    const { client, server, chat, messages } = await connected(fill(1), { storage })
+    const other = client()
+    const told: number[] = []
+    other.on('message', ({ message }) => told.push(message.seq))
+    await other.connect()
+    await chat.open()
+    await other.conversations.get(DIRECT).open()
+    server.commit(DIRECT, { fromUserId: 'bob' })
+    server.commit(DIRECT, { fromUserId: 'bob' })
+    await settle()
+    expect([...messages.map(({ seq }) => seq), ...told].sort()).toEqual([1, 2, 3])
+    expect(seqs(other.conversations.get(DIRECT))).toEqual([1, 2, 3])
+  })
+
+  const anyMove = fc.oneof(
+    fc.record({ move: fc.constant('commit' as const), count: fc.integer({ min: 1, max: 8 }), lossy: fc.boolean(), shuffled: fc.boolean() }),
+    fc.record({ move: fc.constant('drop' as const), code: fc.constantFrom(1006, 1012, 4000) }),
+    fc.record({ move: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 12_000 }) }),
+    fc.record({ move: fc.constantFrom('send' as const, 'lag' as const, 'freeze' as const, 'toggle' as const, 'failRest' as const) }),
+  )
+  it('tells every entry once, in order, whatever happens to frames, pages and sockets', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyMove, { minLength: 1, maxLength: 25 }), async (moves) => {
+        const { im, server, chat, messages, clock } = await connected(fill(2))
+        const sending: Promise<unknown>[] = []
+        chat.open()
+        let opened = true
+        let failing = 0
+        server.onRequest = () => (failing-- > 0 ? new Response('', { status: 502 }) : undefined)
+        for (const move of moves) {
+          if (move.move === 'commit') {
+            server.fanOut = () => false
+            const entries = Array.from({ length: move.count }, () => server.commit(DIRECT, { fromUserId: 'bob' }))
+            server.fanOut = () => true
+            const pushed = entries.filter((_, i) => !move.lossy || i % 3 !== 1)
+            if (move.shuffled) pushed.reverse()
+            for (const entry of [...pushed, ...pushed.slice(0, 2)]) server.publish(entry)
+          } else if (move.move === 'drop') for (const connection of server.live) connection.close(move.code)
+          else if (move.move === 'wait') await clock.advance(move.ms)
+          else if (move.move === 'send') sending.push(chat.send({ type: 'text', text: 'own' }))
+          else if (move.move === 'freeze') for (const connection of server.live) connection.freeze()
+          else if (move.move === 'failRest') failing = 2
+          else if (move.move === 'lag') {
+            for (const connection of server.live) {
+              connection.event({ event: 'lag' })
+              connection.event({ ...server.summary('alice') })
+            }
+          } else {
+            if (opened) chat.close()
+            else chat.open()
+            opened = !opened
+          }
+        }
+        if (!opened) chat.open()
+        await clock.advance(180_000)
+        await Promise.all(sending)
+        const log = server.log(DIRECT)
+        expect(messages.map(({ seq }) => seq)).toEqual(upTo(log.length))
+        expect(messages.map(({ msgId }) => msgId)).toEqual(log.map(({ msgId }) => msgId))
+        expect(seqs(chat)).toEqual(upTo(log.length))
+        expect(chat.getSnapshot().sync).toBe('live')
+        await im.destroy()
+        expect(clock.pending).toBe(0)
+      }),
+      { numRuns: 60 },
+    )
+  }, 60_000)
+})
