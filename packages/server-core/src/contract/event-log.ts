@@ -11,6 +11,7 @@ const TIMEOUT_MS = 120_000
 
 /** Long enough for a second node to do what the first has done already. */
 const QUIET_MS = 6_000
+const HANDLING_MS = 20
 
 /** What every EventLog must do, over one storage and three started nodes. */
 export function eventLogContract(
@@ -22,9 +23,15 @@ export function eventLogContract(
     const current = freshHarness(make)
     // Arrange needs of a storage's harness only what this one has as well.
     const arrange = (): Arrange => new Arrange(current() as unknown as StorageHarness)
+    const named = (label: string): string => `${label}-${current().ids.uuid().slice(24)}`
     const collect = (log: EventLog, group: string, into: Received<EventRecord>): Promise<() => Promise<void>> =>
       log.consume(group, async (record) => {
-        if (record.type === 'message.accepted') into.push(record)
+        if (record.type !== 'message.accepted') return
+        // Handling takes time, so that nodes which do not agree on whose work it is are caught at the same record.
+        await new Promise<void>((resolve) => {
+          current().clock.after(HANDLING_MS, resolve)
+        })
+        into.push(record)
       })
     const seqsOf = (records: readonly EventRecord[], entity: string): unknown[] =>
       records.filter((record) => record.entity === entity).map((record) => record.data['seq'])
@@ -32,7 +39,7 @@ export function eventLogContract(
     it('makes a record of every accepted message, in the conversation’s order', async () => {
       const a = arrange()
       const received = new Received<EventRecord>(current())
-      await collect(current().logs[0], 'audit', received)
+      await collect(current().logs[0], named('audit'), received)
       const ids = [await a.conversation(['ann']), await a.conversation(['ann'])]
       const items = Array.from({ length: 12 }, (_, i) => a.text(ids[i % 2] as string, 'ann', String(i)))
       for (let i = 0; i < items.length; i += 3) await a.accepted(items.slice(i, i + 3))
@@ -53,8 +60,9 @@ export function eventLogContract(
       const { logs } = current()
       const audit = new Received<EventRecord>(current())
       const push = new Received<EventRecord>(current())
-      for (const log of logs) await collect(log, 'audit', audit)
-      for (const log of logs.slice(1)) await collect(log, 'push', push)
+      const [auditGroup, pushGroup] = [named('audit'), named('push')]
+      for (const log of logs) await collect(log, auditGroup, audit)
+      for (const log of logs.slice(1)) await collect(log, pushGroup, push)
       const ids: string[] = []
       for (let i = 0; i < 6; i++) ids.push(await a.conversation(['ann']))
       for (let round = 0; round < 5; round++) await a.accepted(ids.map((id) => a.text(id, 'ann')))
@@ -66,10 +74,11 @@ export function eventLogContract(
 
     it('tries a record that fails again, and keeps the order behind it', async () => {
       const a = arrange()
+      const group = named('shaky')
       const id = await a.conversation(['ann'])
       const tries: unknown[] = []
       const handled: unknown[] = []
-      await current().logs[0].consume('shaky', async (record) => {
+      await current().logs[0].consume(group, async (record) => {
         if (record.type !== 'message.accepted') return
         const { seq } = record.data
         tries.push(seq)
@@ -80,16 +89,17 @@ export function eventLogContract(
       await eventually(current(), () => expect(handled).toContain(4), WITHIN_MS)
       expect(handled).toEqual([1, 2, 3, 4])
       expect(tries.filter((tried) => tried === 2)).toHaveLength(3)
-      expect(await ownDeadLetters(current().storage, 'shaky')).toEqual([])
+      expect(await ownDeadLetters(current().storage, group)).toEqual([])
     })
 
     it('puts a record that fails five times aside and goes on', async () => {
       const a = arrange()
+      const group = named('strict')
       const id = await a.conversation(['ann'])
       const poison = a.text(id, 'ann', 'poison')
       let tried = 0
       const received = new Received<EventRecord>(current())
-      await current().logs[0].consume('strict', async (record) => {
+      await current().logs[0].consume(group, async (record) => {
         if (record.type !== 'message.accepted') return
         if (record.data['msgId'] === poison.msgId) {
           tried++
@@ -101,7 +111,7 @@ export function eventLogContract(
       const records = await received.times(2, { withinMs: WITHIN_MS, quietMs: QUIET_MS })
       expect(seqsOf(records, id)).toEqual([1, 3])
       expect(tried).toBe(5)
-      const letters = await ownDeadLetters(current().storage, 'strict')
+      const letters = await ownDeadLetters(current().storage, group)
       expect(letters).toEqual([expect.objectContaining({ key: id, error: expect.stringContaining('indigestible') })])
       expect(JSON.parse(letters[0]?.recordJson ?? '{}')).toMatchObject({
         type: 'message.accepted',
@@ -112,17 +122,18 @@ export function eventLogContract(
 
     it('goes on elsewhere where a stopped consumer has ended, without loss', async () => {
       const a = arrange()
+      const group = named('moving')
       const { logs } = current()
       const id = await a.conversation(['ann'])
       const first = new Received<EventRecord>(current())
-      const stop = await collect(logs[0], 'moving', first)
+      const stop = await collect(logs[0], group, first)
       await a.texts(id, 'ann', 3)
       await first.times(3, { withinMs: WITHIN_MS, quietMs: QUIET_MS })
       await stop()
       await stop()
       await a.texts(id, 'ann', 3)
       const second = new Received<EventRecord>(current())
-      await collect(logs[1], 'moving', second)
+      await collect(logs[1], group, second)
       await eventually(current(), () => expect(seqsOf(second.all, id)).toContain(6), WITHIN_MS)
       // At least once: records of the time of the change may come to both, but none is left out and order holds.
       const seqs = seqsOf(second.all, id) as number[]
@@ -135,7 +146,7 @@ export function eventLogContract(
       const id = await a.conversation(['ann'])
       let finish = (): void => {}
       const events: string[] = []
-      const stop = await current().logs[0].consume('calm', async (record) => {
+      const stop = await current().logs[0].consume(named('calm'), async (record) => {
         if (record.type !== 'message.accepted') return
         events.push('begun')
         await new Promise<void>((resolve) => {
@@ -158,7 +169,8 @@ export function eventLogContract(
       const { logs } = current()
       const id = await a.conversation(['ann'])
       const received = new Received<EventRecord>(current())
-      for (const log of logs) await collect(log, 'steady', received)
+      const group = named('steady')
+      for (const log of logs) await collect(log, group, received)
       await a.texts(id, 'ann', 2)
       await eventually(current(), () => expect(new Set(seqsOf(received.all, id)).size).toBe(2), WITHIN_MS)
       await logs[0].close()
