@@ -33,6 +33,26 @@ describe('HashGate', () => {
     expect(await Promise.all(results)).toEqual([0, 1, 2])
   })
 
+  it('hands a place on to who waits, so that a newcomer finds it taken', async () => {
+    const gate = new HashGate({ running: 1, waiting: 5 })
+    const { started, end, task } = controlled()
+    const results = [0, 1].map((name) => gate.run(task(name)))
+    end(0)
+    await settle()
+    results.push(gate.run(task(2)))
+    await settle()
+    expect(started).toEqual([0, 1])
+    end(1)
+    await settle()
+    expect(started).toEqual([0, 1, 2])
+    end(2)
+    expect(await Promise.all(results)).toEqual([0, 1, 2])
+    const later = gate.run(task(3))
+    expect(started).toEqual([0, 1, 2, 3])
+    end(3)
+    expect(await later).toBe(3)
+  })
+
   it('keeps its bounds and its order whatever ends when, failures included', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(fc.nat(), fc.boolean()), { minLength: 1, maxLength: 12 }), async (ends) => {

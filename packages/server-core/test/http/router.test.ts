@@ -1,4 +1,5 @@
 import { ImError } from '@innerline/protocol'
+import type { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { describe, expect, it, vi } from 'vitest'
 import { createRouter } from '../../src/http/index.js'
@@ -107,13 +108,21 @@ describe('every answer', () => {
     expect(answer.headers.get('connection')).toBe('close')
   })
 
-  it('is left to whoever in front has answered already', async () => {
+  it.each([
+    ['answered', (res: ServerResponse) => res.writeHead(504).end('{"late":true}')],
+    [
+      'begun to answer',
+      (res: ServerResponse) => {
+        res.writeHead(504).write('{"late":')
+        setImmediate(() => setImmediate(() => setImmediate(() => res.end('true}'))))
+      },
+    ],
+  ])('is left to whoever in front has %s already', async (_what, answer) => {
     const world = createWorld()
     const router = createRouter(routerOptions(world))
     const server = await serve((req, res) => {
       router(req, res)
-      res.statusCode = 504
-      res.end('{"late":true}')
+      answer(res)
     })
     expect(await server.call('GET', '/api/im/me', { user: 'alice' })).toMatchObject({ status: 504, json: { late: true } })
     await world.clock.settle()
