@@ -12,6 +12,8 @@ const conversationId = z.string().refine((id) => parseConversationId(id) !== und
 const msgId = z.string().refine(isMsgId, 'must be a lower-case UUID')
 const clientMsgId = z.string().refine(isClientMsgId, 'must be a lower-case UUID of version 4 or 7')
 const seq = z.int().min(0)
+/** Free bodies are walked recursively by fingerprint and JSON.stringify, and parsers of other languages stop far below a stack's depth. */
+const MAX_NESTING = 64
 const url = z
   .string()
   .max(2_048)
@@ -29,7 +31,9 @@ const mediaBody = z.object({
   height: z.int().min(1).optional(),
   durationMs: z.int().min(0).optional(),
 })
-const customBody = z.looseObject({ type: z.templateLiteral(['x-', z.string().min(1).max(64)]) })
+const customBody = z
+  .looseObject({ type: z.templateLiteral(['x-', z.string().min(1).max(64)]) })
+  .refine((body) => isNestedWithin(body, MAX_NESTING), `may be nested ${MAX_NESTING} deep`)
 
 /** A body as clients may send it. */
 export const sendableBody = z.union([textBody, mediaBody, customBody], {
@@ -84,6 +88,15 @@ export const loginRequest = z.object({
   password: z.string().min(1).max(256),
   deviceId: opaqueId.optional(),
 })
+
+function isNestedWithin(value: unknown, levels: number): boolean {
+  let level: unknown[] = [value]
+  for (let depth = 0; depth <= levels; depth++) {
+    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []))
+    if (level.length === 0) return true
+  }
+  return false
+}
 
 export type ValidSendRequest = z.output<typeof sendRequest>
 export type ValidAckRequest = z.output<typeof ackRequest>

@@ -1,16 +1,7 @@
-import {
-  CLOSE,
-  type Frame,
-  HEADERS,
-  ImError,
-  isImError,
-  isUserId,
-  negotiateHeartBeat,
-  parseHeartBeat,
-  STOMP_VERSION,
-} from '@innerline/protocol'
+import { CLOSE, type Frame, HEADERS, ImError, isImError, negotiateHeartBeat, parseHeartBeat, STOMP_VERSION } from '@innerline/protocol'
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
+import { assertPrincipal } from '../app/assert-principal.js'
 import { withDeadline } from '../app/hooks.js'
 import type { AuthContext, Principal } from '../ports/index.js'
 import { closeCodeOf } from './close-reason.js'
@@ -29,7 +20,7 @@ export function handleConnect(connection: Connection, frame: Frame): void {
   const versions = (frame.headers.get('accept-version') ?? '1.0').split(',').map((version) => version.trim())
   if (!versions.includes(STOMP_VERSION)) {
     const error = new ImError('UNSUPPORTED', { detail: `This server speaks STOMP ${STOMP_VERSION}; send accept-version:${STOMP_VERSION}.` })
-    connection.fail(error, CLOSE.unsupportedVersion, [['version', STOMP_VERSION]])
+    connection.fail(error, CLOSE.unsupportedVersion, { headers: [['version', STOMP_VERSION]] })
     return
   }
   const offer = parseHeartBeat(frame.headers.get('heart-beat'))
@@ -54,7 +45,7 @@ export async function refreshToken(connection: Connection, token: string): Promi
   const outcome = await ask(connection, { transport: 'ws', phase: 'refresh', token, req })
   if (isImError(outcome)) throw outcome
   if (outcome.userId !== connection.userId) throw new ImError('FORBIDDEN', { detail: 'A refresh may not change the user.' })
-  connection.principal = outcome
+  connection.principal = { ...outcome, deviceId: outcome.deviceId ?? connection.principal?.deviceId }
   connection.expiryTold = false
 }
 
@@ -77,8 +68,9 @@ async function ask(connection: Connection, context: Omit<AuthContext, 'signal'>)
   const abort = new AbortController()
   try {
     const principal = await withDeadline(clock, TIMING.connect, Promise.resolve(check({ ...context, signal: abort.signal })))
-    if (principal === null) return new ImError('UNAUTHORIZED')
-    if (!isUserId(principal.userId)) throw new Error('authenticate returned a userId that is none')
+    // A host without TypeScript may fall off the end of its function.
+    if (principal === null || principal === undefined) return new ImError('UNAUTHORIZED')
+    assertPrincipal(principal)
     if (principal.expiresAt !== undefined && principal.expiresAt <= clock.now()) return new ImError('TOKEN_EXPIRED')
     return principal
   } catch (error) {
@@ -92,8 +84,9 @@ async function ask(connection: Connection, context: Omit<AuthContext, 'signal'>)
 
 function tokenOf(frame: Frame, handshake: Handshake): string | undefined {
   const authorization = frame.headers.get(HEADERS.authorization) ?? frame.headers.get('authorization')
-  if (authorization !== undefined) return /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? ''
-  return frame.headers.get('passcode') ?? handshake.queryToken
+  // An empty token is none: a host would take it for a request that goes by its cookie.
+  const token = authorization === undefined ? frame.headers.get('passcode') : /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
+  return (authorization === undefined ? (token ?? handshake.queryToken) : token) || undefined
 }
 
 function open(connection: Connection, frame: Frame, principal: Principal, sendHeartBeatMs: number): void {

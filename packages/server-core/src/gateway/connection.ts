@@ -19,6 +19,7 @@ import type { GatewayContext } from './context.js'
 import { handleFrame } from './frame-handler.js'
 import type { Handshake } from './handshake.js'
 import { OutboundQueue } from './outbound-queue.js'
+import { Outstanding } from './outstanding.js'
 import { errorFrame, logFrame, queueFrame, refusalOf, type Subscription } from './server-frames.js'
 import type { GatewaySocket, SocketListener } from './socket.js'
 import { TokenBucket } from './token-bucket.js'
@@ -37,6 +38,8 @@ export interface ConnectionHost {
   /** Refuses a principal the node has no room for; undefined = welcome. */
   admit(connection: Connection, principal: Principal): ImError | undefined
 }
+
+type ExtraHeaders = readonly (readonly [string, string])[]
 
 /** One client's connection: parses, hands frames to the handler in order, queues what goes out. Never throws into its callers. */
 export class Connection implements SocketListener, Subscriber {
@@ -58,10 +61,11 @@ export class Connection implements SocketListener, Subscriber {
   readonly laneOrder = new LaneOrder()
   lastReadAt: number
   lastWriteAt: number
-  /** Requests that have not been answered. */
-  unanswered = 0
-  /** Of them, messages on their way to the log. */
+  readonly outstanding = new Outstanding()
+  /** Of what is outstanding, messages on their way to the log. */
   sending = 0
+  /** Has sent DISCONNECT: whatever else it sends means nothing. */
+  isLeaving = false
   /** Bookkeeping of the sweep: when the socket last took bytes, and how many it had taken. */
   progressAt: number
   taken = 0
@@ -80,7 +84,6 @@ export class Connection implements SocketListener, Subscriber {
   #messageId = 0
   #closeCode = 1006
   #closeReason = ''
-  #whenAnswered: (() => void) | undefined
 
   constructor(id: string, socket: GatewaySocket, handshake: Handshake, host: ConnectionHost) {
     this.id = id
@@ -100,7 +103,7 @@ export class Connection implements SocketListener, Subscriber {
   }
 
   onMessage(bytes: Uint8Array, binary: boolean): void {
-    if (this.state === 'closing' || this.state === 'closed') return
+    if (this.#hasEnded) return
     const { clock, limits } = this.host.context
     const now = clock.monotonic()
     this.lastReadAt = now
@@ -144,12 +147,11 @@ export class Connection implements SocketListener, Subscriber {
     const error = new ImError(tooLarge ? 'TOO_LARGE' : 'INVALID_REQUEST', {
       detail: tooLarge ? `A frame may have ${this.host.context.limits.frameBytes} bytes.` : 'The WebSocket frame is not well-formed.',
     })
-    this.#queueError(error)
-    this.flush()
-    this.state = 'closing'
-    this.#closeCode = CLOSE.protocolError
-    this.#closeReason = error.code
-    return { code: CLOSE.protocolError, reason: error.code }
+    if (!this.#hasEnded) {
+      this.#queueError(error)
+      this.#end(CLOSE.protocolError, error.code)
+    }
+    return { code: this.#closeCode, reason: this.#closeReason }
   }
 
   onClose(code: number, reason: string): void {
@@ -249,20 +251,6 @@ export class Connection implements SocketListener, Subscriber {
     this.owe(heartBeatFrame)
   }
 
-  /** Counts an answer that is still due; the returned function is to be called when it has been given. */
-  expectAnswer(): () => void {
-    this.unanswered++
-    return () => {
-      if (--this.unanswered === 0) this.#whenAnswered?.()
-    }
-  }
-
-  /** Calls `fn` once nothing is unanswered. */
-  whenAnswered(fn: () => void): void {
-    if (this.unanswered === 0) fn()
-    else this.#whenAnswered = fn
-  }
-
   /**
    * Refuses one request and lives on; a client that does not listen to `errors` gets ERROR and is closed (STOMP has
    * no other way to tell it).
@@ -286,24 +274,21 @@ export class Connection implements SocketListener, Subscriber {
     this.close(closeCodeOf(known), known.code)
   }
 
-  /** ERROR, then close: what cannot be lived with. */
-  fail(error: ImError, code: number, extraHeaders?: readonly (readonly [string, string])[]): void {
-    if (this.state === 'closing' || this.state === 'closed') return
-    this.#queueError(error, extraHeaders)
+  /** ERROR, then close: what cannot be lived with. `receipt` is that of the frame at fault, which will not come. */
+  fail(error: ImError, code: number, about: { readonly receipt?: string | undefined; readonly headers?: ExtraHeaders } = {}): void {
+    if (this.#hasEnded) return
+    this.#queueError(error, about)
     this.close(code, error.code)
   }
 
-  /** Closes after what is queued. */
+  /** Closes after what is queued; the socket ends by force when the peer does not answer. */
   close(code: number, reason: string): void {
-    if (this.state === 'closing' || this.state === 'closed') return
-    this.flush()
-    this.state = 'closing'
-    this.#closeCode = code
-    this.#closeReason = reason
+    if (this.#hasEnded) return
+    this.#end(code, reason)
     this.socket.close(code, closeReason(reason))
   }
 
-  /** Ends without waiting for a peer that does not read. */
+  /** Ends now: what the socket has not taken is lost. */
   cut(code: number, reason: string): void {
     this.close(code, reason)
     this.socket.terminate()
@@ -311,10 +296,10 @@ export class Connection implements SocketListener, Subscriber {
 
   /** Hands the queue to the socket; the gateway calls it once per turn. */
   flush(): void {
-    if (this.state === 'closing' || this.state === 'closed') return
+    if (this.#hasEnded) return
     const outcome = this.queue.flush(this.socket, this.host.context.limits)
     this.lastWriteAt = this.host.context.clock.monotonic()
-    if (outcome === 'overflow') this.cut(CLOSE.slowReader, 'slow reader')
+    if (outcome === 'overflow') this.close(CLOSE.slowReader, 'slow reader')
     else if (outcome === 'lag') this.lag()
   }
 
@@ -324,24 +309,32 @@ export class Connection implements SocketListener, Subscriber {
     metrics.count('im_slow_readers')
     // Without the session queue it would hear neither of the lag nor of its end.
     if (!this.toleratesLag || this.subscriptionTo(QUEUES.session) === undefined) {
-      this.cut(CLOSE.slowReader, 'slow reader')
+      this.close(CLOSE.slowReader, 'slow reader')
       return
     }
     if (this.queue.lagging) return
     this.queue.lag()
     this.event({ event: 'lag' })
-    this.socket.onceDrained(() => this.#drained())
+    this.socket.onceDrained(() => this.endLag())
   }
 
-  /** Only what the socket has really taken ends a lag. */
-  #drained(): void {
-    if (this.state !== 'open' || !this.queue.lagging) return
-    if (this.socket.bufferedBytes > 0) {
-      this.socket.onceDrained(() => this.#drained())
-      return
-    }
+  /** Ends a lag once the socket has really taken everything. The sweep looks too: answers written meanwhile may have filled the socket again. */
+  endLag(): void {
+    if (this.state !== 'open' || !this.queue.lagging || this.socket.bufferedBytes > 0) return
     this.queue.catchUp()
     this.reattach()
+  }
+
+  get #hasEnded(): boolean {
+    return this.state === 'closing' || this.state === 'closed'
+  }
+
+  /** The last flush: whatever it finds of the reader, the connection ends, and with this code. */
+  #end(code: number, reason: string): void {
+    this.state = 'closing'
+    this.#closeCode = code
+    this.#closeReason = reason
+    this.queue.flush(this.socket, this.host.context.limits)
   }
 
   #take(items: readonly ParsedItem[]): void {
@@ -352,7 +345,7 @@ export class Connection implements SocketListener, Subscriber {
       }
       const item = items[i] as ParsedItem
       if (item !== 'heartbeat') this.#handle(item)
-      if ((this.state as string) === 'closing' || (this.state as string) === 'closed') return
+      if (this.#hasEnded) return
     }
   }
 
@@ -364,9 +357,10 @@ export class Connection implements SocketListener, Subscriber {
     }
   }
 
-  #queueError(error: ImError, extraHeaders?: readonly (readonly [string, string])[]): void {
-    const refusal = refusalOf(error, ERROR_TABLE[error.code].title, { requestId: this.host.context.ids.uuid() })
-    this.queue.pushOwed(this.#prepare(errorFrame(refusal, extraHeaders)))
+  #queueError(error: ImError, about: { readonly receipt?: string | undefined; readonly headers?: ExtraHeaders } = {}): void {
+    const { receipt, headers } = about
+    const refusal = refusalOf(error, ERROR_TABLE[error.code].title, { receipt, requestId: this.host.context.ids.uuid() })
+    this.queue.pushOwed(this.#prepare(errorFrame(refusal, headers)))
   }
 
   #prepare(frame: Uint8Array): Uint8Array {

@@ -8,6 +8,8 @@ import type { Connection } from './connection.js'
 import { receiptFrame, sentFrame } from './server-frames.js'
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
+const isTransactional: ReadonlySet<string> = new Set(['SEND', 'ACK', 'NACK'])
+const noTransactions = { detail: 'Transactions are not offered.' }
 
 /**
  * One client frame, in the connection's order. Throws ImError for a request that is refused at once; later refusals
@@ -19,6 +21,8 @@ export function handleFrame(connection: Connection, frame: Frame): void {
     else connection.fail(new ImError('UNAUTHORIZED', { detail: 'The first frame must be CONNECT.' }), CLOSE.protocolError)
     return
   }
+  if (connection.isLeaving) return
+  if (frame.headers.has('transaction') && isTransactional.has(frame.command)) throw new ImError('UNSUPPORTED', noTransactions)
   switch (frame.command) {
     case 'SEND':
       return handleSend(connection, frame)
@@ -31,14 +35,15 @@ export function handleFrame(connection: Connection, frame: Frame): void {
     case 'NACK':
       return receipt(connection, frame)
     case 'DISCONNECT':
-      return connection.whenAnswered(() => {
+      connection.isLeaving = true
+      return connection.outstanding.whenNone(() => {
         receipt(connection, frame)
         connection.close(1000, 'bye')
       })
     case 'BEGIN':
     case 'COMMIT':
     case 'ABORT':
-      return connection.fail(new ImError('UNSUPPORTED', { detail: 'Transactions are not offered.' }), CLOSE.protocolError)
+      return connection.fail(new ImError('UNSUPPORTED', noTransactions), CLOSE.protocolError, { receipt: frame.headers.get('receipt') })
     default:
       return handleConnect(connection, frame)
   }
@@ -46,7 +51,6 @@ export function handleFrame(connection: Connection, frame: Frame): void {
 
 function handleSend(connection: Connection, frame: Frame): void {
   const destination = frame.headers.get('destination')
-  if (frame.headers.has('transaction')) throw new ImError('UNSUPPORTED', { detail: 'Transactions are not offered.' })
   switch (destination) {
     case SEND_DESTINATIONS.sendMessage:
       return sendMessage(connection, frame)
@@ -67,23 +71,24 @@ function handleSend(connection: Connection, frame: Frame): void {
 
 function sendMessage(connection: Connection, frame: Frame): void {
   const { context } = connection.host
+  const { sendsInFlight } = context.limits
   const request = validate(sendRequest, jsonOf(frame))
   const receiptId = frame.headers.get('receipt')
-  const answered = connection.expectAnswer()
-  const full = ++connection.sending >= context.limits.sendsInFlight
-  if (full) connection.pause()
+  const answered = connection.outstanding.expect()
+  // Paused frames are not handled, so it never grows beyond the limit and any answer makes room.
+  if (++connection.sending === sendsInFlight) connection.pause()
+  const settled = (): void => {
+    answered()
+    if (connection.sending-- === sendsInFlight) connection.resume()
+  }
   context.send.execute(connection.principal as Principal, request, connection.laneOrder).then(
     (sent) => {
       if (receiptId !== undefined) connection.owe(sentFrame(receiptId, sent))
-      connection.sending--
-      answered()
-      if (full) connection.resume()
+      settled()
     },
     (error: unknown) => {
       connection.refuse(error, { receipt: receiptId, msgId: request.msgId, destination: SEND_DESTINATIONS.sendMessage })
-      connection.sending--
-      answered()
-      if (full) connection.resume()
+      settled()
     },
   )
 }
@@ -154,7 +159,7 @@ function subscribe(connection: Connection, frame: Frame): void {
   }
   connection.subscriptions.push({ id, destination, ack })
   if (destination !== QUEUES.messages) return receipt(connection, frame)
-  const answered = connection.expectAnswer()
+  const answered = connection.outstanding.expect()
   connection.host.attach(connection).then(
     () => {
       receipt(connection, frame)
@@ -164,7 +169,7 @@ function subscribe(connection: Connection, frame: Frame): void {
       // Half attached is a hole the client cannot see: it comes again when there is something to attach to.
       const refusal = error instanceof ImError ? error : new ImError('UNAVAILABLE', { retryAfterMs: 2_000, cause: error })
       connection.host.context.logger.warn({ err: error, connectionId: connection.id }, 'a connection could not be attached')
-      connection.fail(refusal, closeCodeOf(refusal))
+      connection.fail(refusal, closeCodeOf(refusal), { receipt: frame.headers.get('receipt') })
       answered()
     },
   )
@@ -173,6 +178,8 @@ function subscribe(connection: Connection, frame: Frame): void {
 function unsubscribe(connection: Connection, frame: Frame): void {
   const at = connection.subscriptions.findIndex((subscription) => subscription.id === frame.headers.get('id'))
   if (at < 0) throw new ImError('INVALID_REQUEST', { detail: 'There is no subscription of this id.' })
+  // What is queued for the subscription goes out before its end is confirmed, and nothing after.
+  connection.flush()
   connection.subscriptions.splice(at, 1)
   if (connection.subscriptionTo(QUEUES.messages) === undefined) connection.host.context.index.detach(connection)
   receipt(connection, frame)
@@ -187,7 +194,7 @@ function jsonOf(frame: Frame): unknown {
 }
 
 function answerLater(connection: Connection, frame: Frame, work: Promise<void>): void {
-  const answered = connection.expectAnswer()
+  const answered = connection.outstanding.expect()
   work.then(
     () => {
       receipt(connection, frame)

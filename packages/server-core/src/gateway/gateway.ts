@@ -136,7 +136,7 @@ export class Gateway implements ConnectionHost {
       await new Promise<void>((resolve) => clock.after(wait, resolve))
       if (connection.state === 'open') connection.event({ event: 'drain', reconnectInMs: Math.round(ids.random() * 1_000) })
       await Promise.race([
-        new Promise<void>((resolve) => connection.whenAnswered(resolve)),
+        new Promise<void>((resolve) => connection.outstanding.whenNone(resolve)),
         new Promise<void>((resolve) => clock.after(ANSWER_WAIT_MS, resolve)),
       ])
       connection.close(CLOSE.drain, 'draining')
@@ -182,7 +182,7 @@ export class Gateway implements ConnectionHost {
     for (const connection of largest) {
       if (left <= 0) return
       left -= connection.socket.bufferedBytes
-      if (connection.queue.lagging) connection.cut(CLOSE.slowReader, 'node memory')
+      if (connection.state !== 'open' || connection.queue.lagging) connection.cut(CLOSE.slowReader, 'node memory')
       else connection.lag()
     }
   }
@@ -201,11 +201,13 @@ export class Gateway implements ConnectionHost {
     })
   }
 
-  #guard(hook: () => void): void {
+  /** Hosts write async hooks where none is awaited, too. */
+  #guard(hook: () => unknown): void {
+    const failed = (error: unknown): void => this.context.logger.error({ err: error }, 'a connection hook failed')
     try {
-      hook()
+      Promise.resolve(hook()).catch(failed)
     } catch (error) {
-      this.context.logger.error({ err: error }, 'a connection hook threw')
+      failed(error)
     }
   }
 }

@@ -1,4 +1,4 @@
-import { CLOSE, ImError } from '@innerline/protocol'
+import { CLOSE, ImError, QUEUES } from '@innerline/protocol'
 import type { Connection } from './connection.js'
 import { TIMING } from './context.js'
 
@@ -7,24 +7,23 @@ import { TIMING } from './context.js'
  * Returns the bytes it keeps buffered.
  */
 export function visit(connection: Connection, now: number, epochNow: number): number {
-  if (connection.state === 'connecting' || connection.state === 'authenticating') {
-    if (now - connection.openedAt >= TIMING.connect) {
-      connection.fail(new ImError('UNAUTHORIZED', { detail: 'CONNECT did not come in time.' }), CLOSE.connectTimeout)
-    }
-    return 0
-  }
-  if (connection.state !== 'open') return 0
   const { socket } = connection
+  if (connection.state === 'connecting' || connection.state === 'authenticating') {
+    if (now - connection.openedAt >= TIMING.connect) refuseLate(connection)
+    return socket.bufferedBytes
+  }
   const buffered = socket.bufferedBytes
+  if (connection.state !== 'open') return buffered
   if (isStuck(connection, buffered, now)) {
-    connection.cut(CLOSE.slowReader, 'no progress')
-    return 0
+    connection.close(CLOSE.slowReader, 'no progress')
+    return buffered
   }
   const silence = connection.isPaused ? 0 : now - connection.lastReadAt
   if (silence >= TIMING.silence) {
-    connection.cut(CLOSE.heartbeatLost, 'silence')
-    return 0
+    connection.close(CLOSE.heartbeatLost, 'silence')
+    return buffered
   }
+  connection.endLag()
   // A ping a visit is enough while the silence lasts; the answer ends it.
   if (silence >= TIMING.pingAfter) socket.ping()
   visitToken(connection, epochNow)
@@ -34,9 +33,22 @@ export function visit(connection: Connection, now: number, epochNow: number): nu
   return buffered
 }
 
+/** Whose fault it is decides the code: the client's, which sent no CONNECT, or the check's, which has not answered it. */
+function refuseLate(connection: Connection): void {
+  if (connection.state === 'connecting') {
+    connection.fail(new ImError('UNAUTHORIZED', { detail: 'CONNECT did not come in time.' }), CLOSE.connectTimeout)
+  } else {
+    connection.fail(
+      new ImError('UNAVAILABLE', { detail: 'The token could not be checked in time.', retryAfterMs: 2_000 }),
+      CLOSE.overloaded,
+    )
+  }
+}
+
 function isStuck(connection: Connection, buffered: number, now: number): boolean {
   const taken = connection.queue.written - buffered
-  if (buffered === 0 || taken !== connection.taken) {
+  // Pings and pongs are buffered too and not counted as written: they may lower it, which is no progress.
+  if (buffered === 0 || taken > connection.taken) {
     connection.taken = taken
     connection.progressAt = now
     return false
@@ -50,7 +62,8 @@ function visitToken(connection: Connection, epochNow: number): void {
   if (epochNow >= expiresAt) {
     connection.fail(new ImError('TOKEN_EXPIRED'), CLOSE.tokenExpired)
   } else if (!connection.expiryTold && epochNow >= expiresAt - TIMING.expiryNotice) {
-    connection.expiryTold = true
+    // Told by the first sweep that finds somebody listening: CONNECT may be a moment older than SUBSCRIBE.
+    connection.expiryTold = connection.subscriptionTo(QUEUES.session) !== undefined
     connection.event({ event: 'auth-expiring', expiresAt })
   }
 }

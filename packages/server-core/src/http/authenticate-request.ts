@@ -1,5 +1,6 @@
-import { ImError, isImError, isUserId } from '@innerline/protocol'
+import { ImError, isImError } from '@innerline/protocol'
 import type { IncomingMessage } from 'node:http'
+import { assertPrincipal } from '../app/assert-principal.js'
 import { withDeadline } from '../app/hooks.js'
 import type { Authenticate, Clock, Logger, Principal } from '../ports/index.js'
 
@@ -39,16 +40,6 @@ export async function authenticateRequest(
   assertPrincipal(principal)
   if (principal.expiresAt !== undefined && principal.expiresAt <= clock.now()) throw new ImError('TOKEN_EXPIRED')
   return principal
-}
-
-/** Ids are spliced into JSON, keys and channels unescaped, so what the host says is checked before anything uses it. */
-function assertPrincipal(principal: Principal): void {
-  if (typeof principal.userId !== 'string' || !isUserId(principal.userId)) {
-    throw new TypeError('authenticate returned a userId that is not 1–64 of A–Z a–z 0–9 . _ @ | : + = -.')
-  }
-  if (!['user', 'agent', 'customer'].includes(principal.userType)) {
-    throw new TypeError("authenticate returned a userType that is not 'user', 'agent' or 'customer'.")
-  }
 }
 
 /** The token of an `Authorization: Bearer …` header; undefined when there is none (the host may go by a cookie). */
