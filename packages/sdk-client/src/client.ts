@@ -257,6 +257,7 @@ export function createClient(options: ImClientOptions): ImClient {
     }
   }
   const rest = () => {
+    acks.flush()
     supervisor.dispatch({ type: 'disconnect' })
     return supervisor.whenResting()
   }

@@ -79,6 +79,7 @@ describe('the connection', () => {
       },
       () => Promise.reject(undefined),
       () => 42 as unknown as string,
+      () => 't-alice\nim-admin:1',
       () => new Promise<string>(() => {}),
     ]
     const { im, clock, server } = harness({
@@ -90,8 +91,8 @@ describe('the connection', () => {
     const connected = im.connect()
     await clock.advance(180_000)
     expect(await connected).toMatchObject({ status: 'connected' })
-    expect(calls.map(({ attempt, reason }) => [attempt, reason])).toEqual([0, 1, 2, 3, 4, 5].map((n) => [n, 'initial']))
-    expect(calls[4]?.signal.aborted).toBe(true)
+    expect(calls.map(({ attempt, reason }) => [attempt, reason])).toEqual([0, 1, 2, 3, 4, 5, 6].map((n) => [n, 'initial']))
+    expect(calls[5]?.signal.aborted).toBe(true)
     expect(server.connections).toHaveLength(1)
   })
 

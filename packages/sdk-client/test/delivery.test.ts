@@ -37,13 +37,15 @@ describe('delivery', () => {
     expect(chat.getSnapshot()).toMatchObject({ sync: 'live', hasOlder: false, holes: [] })
     expect(server.requests.map(({ query }) => query.get('afterSeq'))).toEqual(['0', '200', '400'])
     await clock.advance(1_000)
-    expect(server.acks).toEqual([{ conversationId: DIRECT, deliveredSeq: 450 }])
+    expect(server.acks.at(-1)).toEqual({ conversationId: DIRECT, deliveredSeq: 450 })
+    expect(server.acks.length).toBeLessThanOrEqual(2)
   })
 
   it('coalesces acknowledgements to one a second, and repeats what was not confirmed', async () => {
     const { server, chat, clock } = await connected(fill(1))
     await chat.open()
-    await clock.advance(1_000)
+    await clock.advance(10)
+    expect(server.acks).toEqual([{ conversationId: DIRECT, deliveredSeq: 1 }])
     for (let i = 0; i < 10; i++) server.commit(DIRECT, { fromUserId: 'bob' })
     chat.markRead()
     await settle()
@@ -56,6 +58,39 @@ describe('delivery', () => {
     await clock.advance(5_000)
     expect(server.acks.slice(1)).toEqual([{ conversationId: DIRECT, deliveredSeq: 11, readSeq: 11 }])
     expect(chat.getSnapshot()).toMatchObject({ unread: 0, readSeq: 11 })
+  })
+
+  it('acknowledges before it leaves, and again what an earlier run could not', async () => {
+    const storage = memoryStore()
+    const { im, client, server, chat, clock } = await connected(fill(1), { storage })
+    await chat.open()
+    await clock.advance(10)
+    server.commit(DIRECT, { fromUserId: 'bob' })
+    await settle()
+    chat.markRead()
+    await im.destroy()
+    expect(server.acks.at(-1)).toEqual({ conversationId: DIRECT, deliveredSeq: 2, readSeq: 2 })
+    // This server has forgotten: its summary says deliveredSeq 0.
+    server.acks.length = 0
+    const next = client()
+    await next.connect()
+    await next.conversations.get(DIRECT).open()
+    server.last.event({ ...server.summary('alice') })
+    await clock.advance(1_000)
+    expect(server.acks).toEqual([{ conversationId: DIRECT, deliveredSeq: 2 }])
+  })
+
+  it('goes on when a node answers from an epoch that is over', async () => {
+    const { server, chat, clock } = await connected(fill(2))
+    let stale = 1
+    server.onRequest = () => {
+      if (stale-- <= 0) return undefined
+      return Response.json({ messages: [], hasMore: false, nextAfterSeq: 0, floorSeq: 1, epoch: 0 })
+    }
+    const opened = chat.open()
+    await clock.advance(2_000)
+    await opened
+    expect(seqs(chat)).toEqual([1, 2])
   })
 
   it('reads only the newest page of a very long backlog and leaves the rest as a hole to be loaded', async () => {

@@ -241,6 +241,8 @@ describe('the outbox', () => {
     await im.destroy()
     await expect(sending).rejects.toSatisfy((error) => isImError(error, 'CLIENT_CLOSED'))
     expect(clock.pending).toBe(0)
+    expect(await codeOf(chat.send(text('y')))).toBe('CLIENT_CLOSED')
+    expect(await codeOf(chat.open())).toBe('CLIENT_CLOSED')
   })
 
   const anyFault = fc.constantFrom('ok', 'ok', 'loseReceipt', 'loseEcho', 'loseBoth', 'drop', 'closeBefore', 'closeAfter', 'busy', 'muted')

@@ -84,7 +84,8 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
     heartbeatToleranceMultiplier: 2.5,
     discardWebsocketOnCommFailure: true,
     connectHeaders: {
-      [HEADERS.authorization]: `Bearer ${token}`,
+      // An empty token means that the page's cookie is to speak.
+      ...(token ? { [HEADERS.authorization]: `Bearer ${token}` } : {}),
       [HEADERS.lag]: '1',
       ...(deviceId === undefined ? {} : { [HEADERS.deviceId]: deviceId }),
     },
@@ -121,6 +122,8 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
     if (queue === QUEUES.errors && receipt === ATTACHED) return finish({ type: 'lost', error: errorOf(value) })
     handlers.message(queue, value)
   }
+  // Closed before stompjs has its own in place, a socket of `ws` would raise an error nobody listens to.
+  socket.onerror = () => {}
   client.activate()
 
   return {

@@ -113,7 +113,7 @@ export function createSupervisor(
     )
   }
 
-  // stompjs swallows what a handler throws, and the frame with it.
+  // A bug must neither be swallowed (stompjs does) nor end the supervision.
   const guarded = (fn: () => void) => {
     try {
       fn()
@@ -199,8 +199,10 @@ export function createSupervisor(
       const [to, effects] = step(state, next, policy)
       state = to
       if (state.phase !== 'waiting' && !state.draining) cancelWait?.()
-      for (const effect of effects) run(effect)
-      settle(from)
+      guarded(() => {
+        for (const effect of effects) run(effect)
+        settle(from)
+      })
     }
     busy = false
   }

@@ -30,10 +30,11 @@ export function createTokenSource(getToken: ImClientOptions['getToken'], clock: 
       })
       const call = async () => getToken({ reason, attempt: failures, signal: mine.signal })
       const answer = await Promise.race([call(), timeout])
-      if (typeof answer !== 'string') throw new Error('getToken returned no string')
+      // The headers of CONNECT are not escaped: a line break in a token would be a header of its own.
+      if (typeof answer !== 'string' || /[\r\n]/.test(answer.trim())) throw new Error('getToken returned no token')
       failures = 0
-      token = answer
-      return answer
+      token = answer.trim()
+      return token
     } catch (cause) {
       if (isImError(cause, 'UNAUTHORIZED')) throw cause
       failures++

@@ -18,6 +18,8 @@ export interface Acks {
   resume(): void
   /** The connection is gone: what was not confirmed is owed again. */
   pause(): void
+  /** Sends what is owed at once, as the connection is about to end. */
+  flush(): void
   /** Positions have lost their meaning. */
   reset(): void
 }
@@ -29,6 +31,7 @@ export function createAcks(clock: Clock, epoch: () => number, send: (destination
   let cancelTimer: Cancel | undefined
   let active = false
   let number = 0
+  let flushedAt = Number.NEGATIVE_INFINITY
 
   const merge = (conversationId: string, mark: Mark) => {
     const known = owed.get(conversationId)
@@ -38,6 +41,7 @@ export function createAcks(clock: Clock, epoch: () => number, send: (destination
     })
   }
   const flush = () => {
+    cancelTimer?.()
     cancelTimer = undefined
     if (!active || owed.size === 0) return
     const part = new Map([...owed].slice(0, PER_FRAME))
@@ -53,9 +57,11 @@ export function createAcks(clock: Clock, epoch: () => number, send: (destination
     if (!send(SEND_DESTINATIONS.ack, { epoch: epoch(), acks }, id)) return
     for (const conversationId of part.keys()) owed.delete(conversationId)
     sent.set(id, part)
+    flushedAt = clock.monotonic()
     schedule()
   }
-  const schedule = (delayMs = INTERVAL_MS) => {
+  // The first goes at the end of this turn, as a page may be closed within the second; what follows waits.
+  const schedule = (delayMs = Math.max(0, flushedAt + INTERVAL_MS - clock.monotonic())) => {
     if (active && owed.size) cancelTimer ??= clock.after(delayMs, flush)
   }
   const restore = (part: Map<string, Mark>) => {
@@ -89,6 +95,7 @@ export function createAcks(clock: Clock, epoch: () => number, send: (destination
       for (const part of sent.values()) restore(part)
       sent.clear()
     },
+    flush,
     reset() {
       owed = new Map()
       sent.clear()

@@ -62,6 +62,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
   let generation = 0
   let restored = false
   let opens = 0
+  let stopped: ImError | undefined
   let chain: Promise<void> = Promise.resolve()
   let cancelHold: Cancel | undefined
   let older: Promise<{ hasMore: boolean }> | undefined
@@ -235,11 +236,11 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
     const mine = generation
     const stored = await store.position(id)
     if (!stored) return
-    const low = Math.max(stored.lowSeq, stored.lastSeq - PULL_LIMIT)
-    const held = await store.rows(id, low + 1, stored.lastSeq)
+    const { lowSeq, lastSeq } = stored
+    const held = await store.rows(id, Math.max(lowSeq, lastSeq - PULL_LIMIT) + 1, lastSeq)
     if (mine !== generation) return
-    dispatch({ type: 'restored', low: stored.lowSeq, last: stored.lastSeq })
-    rows.append(held, low, true)
+    dispatch({ type: 'restored', low: lowSeq, last: lastSeq })
+    rows.append(held, lastSeq - held.length, true)
     messages.changed()
   }
   const close = () => {
@@ -292,8 +293,9 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
           settle(new ImError('CANCELLED'))
           close()
         }
-        opens++
         waiters.add(settle)
+        if (stopped) return settle(stopped)
+        opens++
         signal?.addEventListener('abort', onAbort)
         if (signal?.aborted) onAbort()
         else if (shownSync === 'live') settle()
@@ -346,6 +348,8 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
     },
     summary(summary, inTotal) {
       dispatch({ type: 'head', seq: summary.headSeq, floor: summary.floorSeq })
+      // An acknowledgement of an earlier run may have been lost with its page.
+      if (position.opened && summary.deliveredSeq < position.last) acks.delivered(id, position.last)
       stand(absorb(standing, summary), inTotal)
     },
     head: (seq) => dispatch({ type: 'head', seq }),
@@ -395,6 +399,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
       changed()
     },
     stop(error) {
+      stopped = error
       giveUp(error)
       cancelHold?.()
       for (const cancel of typers.values()) cancel()

@@ -60,17 +60,24 @@ export function createPuller(id: string, ports: PullPorts, { position, dispatch,
   let failures = 0
   let cancelTimer: Cancel = () => {}
 
+  const current = (mine: number, page: MessagePage): boolean => {
+    if (mine !== number) return false
+    if (ports.sameEpoch(page.epoch)) return true
+    // A newer epoch has begun a new pull by now. An older one is a node that has not heard of it yet.
+    if (mine === number) pullLater()
+    return false
+  }
   const readPage = async (mine: number) => {
     if (position().head === 0) {
       // How long the backlog is decides how it is read.
       const newest = await ports.request<MessagePage>('GET', historyPath(id), { query: { limit: 1 } })
-      if (mine !== number || !ports.sameEpoch(newest.epoch)) return
+      if (!current(mine, newest)) return
       dispatch({ type: 'head', seq: newest.messages.at(-1)?.seq ?? 0, floor: newest.floorSeq })
     }
     const after = pullAfter(position())
     const path = `/api/im/offline/${encodeURIComponent(id)}`
     const page = await ports.request<OfflinePage>('GET', path, { query: { afterSeq: after, limit: PULL_LIMIT } })
-    if (mine !== number || !ports.sameEpoch(page.epoch)) return
+    if (!current(mine, page)) return
     failures = 0
     receipts(page)
     dispatch({ type: 'page', after, messages: page.messages, hasMore: page.hasMore, floor: page.floorSeq })

@@ -21,7 +21,10 @@ export function createRequest(base: string, tokens: TokenSource, clock: Clock, f
       const response = await (fetchOption ?? fetch)(base + path + search, {
         method,
         signal: controller.signal,
-        headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        headers: {
+          ...(token ? { authorization: `Bearer ${token}` } : {}),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })
       const text = await response.text()

@@ -57,6 +57,7 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
   const { clock, store, emit } = ports
   let entries = new Map<string, Entry>()
   let active = false
+  let closed = false
 
   const all = () => [...entries.values()]
   const changed = (entry: Entry, change: Partial<Entry>) => {
@@ -136,6 +137,7 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
     else fail(entry, new ImError('EXPIRED', { extra: { outcome: written ? 'unknown' : 'unsent' } }))
   }
   const check = (json: string, msgId: string): ImError | undefined => {
+    if (closed) return new ImError('CLIENT_CLOSED')
     if (!isClientMsgId(msgId)) return new ImError('INVALID_REQUEST', { detail: 'msgId must be a lower-case UUID v4 or v7' })
     if (entries.has(msgId)) return new ImError('MSG_ID_CONFLICT', { detail: 'this msgId is in the outbox' })
     if (new TextEncoder().encode(json).length > maxBodyBytes) return new ImError('TOO_LARGE')
@@ -242,6 +244,7 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
         .map((entry) => itemOf(entry, ports.userId())),
     close() {
       active = false
+      closed = true
       for (const entry of all()) {
         entry.cancelTimer()
         entry.cancelAge()
