@@ -29,6 +29,8 @@ export function feedEventLog(options: FeedEventLogOptions): EventLog {
       await Promise.all([...consumers].map((consumer) => consumer.stop()))
     },
     async consume(group, handler) {
+      // A new consumer begins here, not where its first lease finds the feed.
+      await options.storage.openReader(group)
       const consumer = new Consumer(options, group, handler)
       consumers.add(consumer)
       consumer.start()

@@ -56,12 +56,13 @@ export class FeedKeeper {
   async tick(): Promise<void> {
     const { storage, reader, nodeId, logger, metrics } = this.#options
     const round = this.#ticks++
-    const missing = reader.missing()
-    const due = missing.some((gap) => gap.ageMs >= PROBE_AFTER_MS)
+    const due = reader.missing().some((gap) => gap.ageMs >= PROBE_AFTER_MS)
     if (!due && round % RAISE_EVERY !== 0) return
     try {
       const lease = await storage.acquireLease({ name: LEASE, holder: nodeId, ttlMs: LEASE_MS })
-      const position = reader.position
+      // Both from one moment: a reader that went on in between would raise the floor past a gap that is not listed.
+      const { position } = reader
+      const missing = reader.missing()
       if (lease === undefined || position === undefined) return
       const probe = missing.filter((gap) => gap.ageMs >= PROBE_AFTER_MS).map((gap) => gap.id)
       const young = missing.filter((gap) => gap.ageMs < PROBE_AFTER_MS).map((gap) => gap.id)
