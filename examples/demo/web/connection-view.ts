@@ -45,7 +45,7 @@ export function connectionBanner(scope: Scope, session: Session, signInAgain: ()
     const tail = waiting > 0 ? ` ${t('bannerWaiting', waiting)}` : ''
     const closed = state === 'closed'
     banner.hidden = !closed && state !== 'offline' && !lost
-    setAttributes(banner, { 'data-state': state })
+    banner.classList.toggle('closed', closed)
     if (closed) setText(text, t('bannerClosed', closedReason(error?.code, error?.detail ?? error?.message)) + tail)
     else setText(text, (state === 'offline' ? t('bannerOffline') : t('bannerLost')) + tail)
     button.hidden = state === 'offline'

@@ -50,11 +50,13 @@ export function messageList(scope: Scope, session: Session, conversation: Conver
     if (anchor.atEnd()) unseen = 0
     below.hidden = anchor.atEnd()
     setText(belowText, unseen > 0 ? t('newBelow', unseen) : t('toNewest'))
-    const { headSeq, readSeq } = conversation.getSnapshot()
+    const { headSeq, readSeq, sync } = conversation.getSnapshot()
+    // Live means that what is not a line of its own (a recall, an edit) is held as well.
+    const upTo = sync === 'live' ? headSeq : newest
     const visible = document.visibilityState === 'visible' && scroller.getClientRects().length > 0
-    if (!visible || !anchor.atEnd() || headSeq <= Math.max(readSeq, marked)) return
-    marked = headSeq
-    conversation.markRead()
+    if (!visible || !anchor.atEnd() || upTo <= Math.max(readSeq, marked)) return
+    marked = upTo
+    conversation.markRead(upTo)
   }
 
   const elementOf = (line: Line): HTMLElement => {

@@ -4,10 +4,7 @@ export interface StompHead {
   readonly headers: ReadonlyMap<string, string>
 }
 
-/**
- * Reads as much of a frame as the fault switches look at; undefined for heart-beats and what is not text. Header values come as they were
- * sent, escapes included: the ones looked at (ids, numbers, destinations) have none.
- */
+/** Reads as much of a frame as the fault switches look at; undefined for heart-beats. */
 export function stompHead(data: unknown): StompHead | undefined {
   const text = frameText(data)
   const [command = '', ...lines] = text.slice(0, Math.max(text.indexOf('\n\n'), 0)).split('\n')
@@ -16,7 +13,7 @@ export function stompHead(data: unknown): StompHead | undefined {
   for (const line of lines) {
     const colon = line.indexOf(':')
     // STOMP 1.2 "Repeated Header Entries": the first one counts.
-    if (colon > 0 && !headers.has(line.slice(0, colon))) headers.set(line.slice(0, colon), line.slice(colon + 1))
+    if (colon > 0 && !headers.has(line.slice(0, colon))) headers.set(line.slice(0, colon), unescaped(line.slice(colon + 1)))
   }
   return { command, headers }
 }
@@ -33,6 +30,11 @@ export function msgIdOfBody(data: unknown): string | undefined {
     return undefined
   }
 }
+
+const ESCAPES: Readonly<Record<string, string>> = { '\\r': '\r', '\\n': '\n', '\\c': ':', '\\\\': '\\' }
+
+/** STOMP 1.2 "Value Encoding". */
+const unescaped = (value: string): string => value.replace(/\\[rnc\\]/g, (pair) => ESCAPES[pair] ?? pair)
 
 function frameText(data: unknown): string {
   const text =
