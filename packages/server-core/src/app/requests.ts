@@ -6,14 +6,6 @@ import * as z from 'zod'
  * added by newer clients, and `fromUserId`, `userId` or `operatorId` have no effect (CONTRACT, first paragraph).
  */
 
-/** Bodies are walked recursively; JSON of a few KiB can be nested deeper than the stack goes. */
-const MAX_BODY_DEPTH = 32
-
-function isDeeperThan(value: unknown, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return depth === 0 || Object.values(value).some((inner) => isDeeperThan(inner, depth - 1))
-}
-
 const userId = z.string().refine(isUserId, 'must be a user id: 1–64 of A–Z a–z 0–9 . _ @ | : + = -')
 const opaqueId = z.string().refine(isOpaqueId, 'must be an id: 1–64 of A–Z a–z 0–9 _ -')
 const conversationId = z.string().refine((id) => parseConversationId(id) !== undefined, 'must be a conversation id such as d~alice~bob')
