@@ -2,6 +2,8 @@ import type { Scope } from './dom.js'
 
 /** Distance from the end that still counts as the end, in pixels. */
 const NEAR = 48
+/** Lines from the top of the view on of which one is kept in place. */
+const WATCHED = 8
 
 export interface ScrollAnchor {
   /** Whether the newest line is in view, and new ones should stay in view. */
@@ -46,11 +48,15 @@ export function scrollAnchor(scope: Scope, scroller: HTMLElement, list: HTMLElem
     },
     keep(change, options) {
       const top = scroller.getBoundingClientRect().top
-      const watched = [...list.children].find((child) => child.getBoundingClientRect().bottom > top)
-      const before = watched?.getBoundingClientRect().top ?? 0
+      // Several, as a separator may go: the first that is still there afterwards holds the place.
+      const watched = [...list.children]
+        .map((child) => ({ child, rect: child.getBoundingClientRect() }))
+        .filter(({ rect }) => rect.bottom > top)
+        .slice(0, WATCHED)
       change()
-      if (end || options.toEnd) toEnd()
-      else if (watched?.isConnected === true) scroller.scrollTop += watched.getBoundingClientRect().top - before
+      if (end || options.toEnd) return toEnd()
+      const kept = watched.find(({ child }) => child.isConnected)
+      if (kept !== undefined) scroller.scrollTop += kept.child.getBoundingClientRect().top - kept.rect.top
     },
   }
 }
