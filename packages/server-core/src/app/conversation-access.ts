@@ -43,9 +43,17 @@ export function targetOf(principal: Principal, target: SendTarget): string {
   return id
 }
 
+/** Rights kept at most; beyond it the one longest known is forgotten and read again when needed. */
+const MAX_GRANTS = 50_000
+
 /** Who may see and who may write, always decided from Storage; only a yes may come from what the node knows. */
 export class ConversationAccess {
   readonly #options: AccessOptions
+  /**
+   * memberVersion at which Storage has said that a sender may write. Being a present member is not enough to know it:
+   * the conversation may be closed. The version moves with everything that decides it.
+   */
+  readonly #grants = new Map<string, number>()
 
   constructor(options: AccessOptions) {
     this.#options = options
@@ -56,7 +64,9 @@ export class ConversationAccess {
    * Rejects `NOT_FOUND`, `NOT_MEMBER`, `SESSION_CLOSED` … from a fresh read.
    */
   authoriseSend(principal: Principal, conversationId: string): number | Promise<number> {
-    return this.#options.known.presentAt(conversationId, principal.userId) ?? this.#authoriseFresh(principal, conversationId)
+    const version = this.#options.known.presentAt(conversationId, principal.userId)
+    if (version !== undefined && this.#grants.get(grantOf(principal, conversationId)) === version) return version
+    return this.#authoriseFresh(principal, conversationId)
   }
 
   /**
@@ -74,6 +84,7 @@ export class ConversationAccess {
     if (found === undefined) return this.#openDirect(principal, conversationId)
     const refusal = refusalToSend(found.head, found.member)
     if (refusal !== undefined) throw new ImError(refusal)
+    this.#grant(principal, conversationId, found.head.memberVersion)
     return found.head.memberVersion
   }
 
@@ -90,7 +101,16 @@ export class ConversationAccess {
     const head = await storage.openConversation({ conversationId, chatType: 'direct', userIds: ref.userIds, nodeId, now: clock.now() })
     return head.memberVersion
   }
+
+  #grant(principal: Principal, conversationId: string, memberVersion: number): void {
+    const key = grantOf(principal, conversationId)
+    this.#grants.delete(key)
+    this.#grants.set(key, memberVersion)
+    if (this.#grants.size > MAX_GRANTS) this.#grants.delete(this.#grants.keys().next().value as string)
+  }
 }
+
+const grantOf = (principal: Principal, conversationId: string): string => `${principal.userId} ${conversationId}`
 
 /** The bus channels whose listeners must hear of a change in the conversation. */
 export function channelsOf(conversationId: string): readonly string[] {

@@ -63,11 +63,16 @@ export async function runBeforeSend(
     return verdict?.body ?? message.body
   } catch (error) {
     if (isImError(error)) throw error
+    // Its message is the host's own wording and may name anything.
+    if (isRejection(error)) throw new ImError('REJECTED', { cause: error })
     context.logger.error({ err: error, conversationId: message.conversationId, msgId: message.msgId }, 'beforeSend failed')
     if (policy.onFailure === 'open') return message.body
     throw new ImError('UNAVAILABLE', { detail: 'A check before sending does not answer.', retryAfterMs: 1_000, cause: error })
   }
 }
+
+const isRejection = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && (error as { readonly reject?: unknown }).reject === true
 
 /** Settles as `promise` does, or rejects after `ms`. The promise's later rejection stays handled. */
 export function withDeadline<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T> {
