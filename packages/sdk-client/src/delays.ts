@@ -12,7 +12,7 @@ export const backoff = (attempt: number, minDelayMs = 1_000, maxDelayMs = 30_000
   maxMs: Math.max(100, Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(attempt - 1, 20))),
 })
 
-/** As told by the server, up to half as much again, so that those refused together do not return together. */
-export const after = (delayMs: number): Span => ({ minMs: delayMs, maxMs: delayMs * 1.5 })
+/** Not before `delayMs`, as the server told, and spread so that those refused together do not return together. */
+export const later = (delayMs: number, { maxMs }: Span): Span => ({ minMs: delayMs, maxMs: Math.max(delayMs * 1.5, maxMs) })
 
 export const draw = (span: Span, ids: Ids): number => span.minMs + (span.maxMs - span.minMs) * ids.random()

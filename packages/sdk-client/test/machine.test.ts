@@ -138,6 +138,10 @@ describe('the connection machine', () => {
   it('honours retryAfterMs', () => {
     const busy = new ImError('BUSY', { retryAfterMs: 4_000 })
     expect(waitOf({ ...INITIAL, phase: 'opening' }, { type: 'lost', error: busy, stable: false })).toEqual({ minMs: 4_000, maxMs: 6_000 })
+    expect(waitOf({ ...INITIAL, phase: 'opening', failures: 4 }, { type: 'lost', error: busy, stable: false })).toEqual({
+      minMs: 4_000,
+      maxMs: 16_000,
+    })
   })
   it('keeps the moment of a drain when the server closes before it', () => {
     const [draining] = step({ ...INITIAL, phase: 'open' }, EVENTS.drain, policy)

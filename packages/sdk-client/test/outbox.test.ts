@@ -169,7 +169,7 @@ describe('the outbox', () => {
     const { im, clock, server } = harness({ userId: 'alice' })
     const chat = im.conversations.direct('bob')
     const unsent = chat.send(text('unsent'))
-    await clock.advance(86_400_000)
+    await clock.advance(86_400_001)
     await expect(unsent).rejects.toMatchObject({ code: 'EXPIRED', extra: { outcome: 'unsent' } })
 
     server.onSend = () => 'ignore'
@@ -179,7 +179,7 @@ describe('the outbox', () => {
     await im.disconnect()
     await clock.advance(6 * 86_400_000)
     expect(unknown.local.status).toBe('queued')
-    await clock.advance(86_400_000)
+    await clock.advance(86_400_001)
     await expect(unknown).rejects.toMatchObject({ code: 'EXPIRED', extra: { outcome: 'unknown' } })
   })
 

@@ -1,6 +1,6 @@
 import type { ImError } from '@innerline/protocol'
 import type { TokenContext } from '../api/options.js'
-import { after, backoff, type Span } from '../delays.js'
+import { backoff, later, type Span } from '../delays.js'
 
 /**
  * `fetching` a token, `opening` a socket up to CONNECTED, `open`, `waiting` for the next attempt, `closing` by DISCONNECT,
@@ -117,12 +117,10 @@ export function step(state: ConnectionState, event: ConnectionEvent, policy: Rec
       if (state.draining) return [{ ...state, phase: 'waiting', failures, error }, [DISCARD]]
       // A first expiry is the normal course of a token and needs no wait; a second in a row is a fault.
       if (expired && failures === 1) return fetching({ failures, expired, error }, DISCARD)
-      const span =
-        error.retryAfterMs !== undefined
-          ? after(error.retryAfterMs)
-          : phase === 'open' && failures === 1
-            ? { minMs: 0, maxMs: state.windowMs }
-            : backoff(failures, policy.minDelayMs, policy.maxDelayMs)
+      const { minDelayMs, maxDelayMs } = policy
+      const jitter = phase === 'open' && failures === 1 ? { minMs: 0, maxMs: state.windowMs } : backoff(failures, minDelayMs, maxDelayMs)
+      // The server's word is the least: what fails for long is tried less often all the same.
+      const span = error.retryAfterMs === undefined ? jitter : later(error.retryAfterMs, jitter)
       return to('waiting', { failures, expired: expired || (state.expired && phase === 'fetching'), error }, DISCARD, {
         type: 'wait',
         span,

@@ -10,8 +10,11 @@ export interface Entry {
   /** Why the last attempt did not settle it. */
   error: ImError | undefined
   attempts: number
-  /** Monotonic ms before which it is not tried. */
-  notBefore: number
+  /**
+   * Waits for its timer. Not a time to compare with: timers of some runtimes fire a fraction of a ms early, and an entry found too
+   * early by its own timer would wait for ever.
+   */
+  blocked: boolean
   cancelTimer: Cancel
   cancelAge: Cancel
   /** What is shown; made anew after a change. */
@@ -27,7 +30,7 @@ export const entryOf = (record: OutboxRecord): Entry => ({
   phase: 'queued',
   error: undefined,
   attempts: 0,
-  notBefore: 0,
+  blocked: false,
   cancelTimer: nothing,
   cancelAge: nothing,
   item: undefined,

@@ -100,8 +100,11 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
     entry.cancelTimer()
     const attempts = entry.attempts + 1
     const delayMs = error.retryAfterMs ?? draw(backoff(attempts), ports.ids)
-    entry.cancelTimer = clock.after(delayMs, pump)
-    changed(entry, { phase: 'queued', error, attempts, notBefore: clock.monotonic() + delayMs })
+    entry.cancelTimer = clock.after(delayMs, () => {
+      entry.blocked = false
+      pump()
+    })
+    changed(entry, { phase: 'queued', error, attempts, blocked: true })
     pump()
   }
   const transmit = async (entry: Entry) => {
@@ -125,7 +128,7 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
       const { conversationId } = entry.record
       if (entry.phase === 'failed' || taken.has(conversationId)) continue
       taken.add(conversationId)
-      if (entry.phase !== 'queued' || entry.notBefore > clock.monotonic() || inFlight >= WINDOW) continue
+      if (entry.phase !== 'queued' || entry.blocked || inFlight >= WINDOW) continue
       inFlight++
       void transmit(entry)
     }
@@ -133,7 +136,7 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
   const watchAge = (entry: Entry) => {
     const { createdAt, written } = entry.record
     const left = createdAt + (written ? DOUBT_MS : maxAgeMs) - clock.now()
-    if (left > 0) entry.cancelAge = clock.after(left, () => watchAge(entry))
+    if (left > 0) entry.cancelAge = clock.after(left + 1, () => watchAge(entry))
     else fail(entry, new ImError('EXPIRED', { extra: { outcome: written ? 'unknown' : 'unsent' } }))
   }
   const check = (json: string, msgId: string): ImError | undefined => {
@@ -205,7 +208,7 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
         if (entry.phase !== 'sending') continue
         entry.cancelTimer()
         // A lost connection is no fault of the message: it goes first on the next one.
-        changed(entry, { phase: 'queued', notBefore: 0 })
+        changed(entry, { phase: 'queued' })
       }
     },
     receipt(msgId, headers) {
@@ -233,7 +236,7 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
         const { failed: _, ...record } = entry.record
         entry.record = { ...record, createdAt: clock.now() }
         void store.putOutbox(entry.record)
-        changed(entry, { phase: 'queued', error: undefined, attempts: 0, notBefore: 0 })
+        changed(entry, { phase: 'queued', error: undefined, attempts: 0, blocked: false })
         watchAge(entry)
       }
       pump()

@@ -6,6 +6,9 @@ interface Timer {
   readonly fn: () => void
 }
 
+/** Real timers may fire a fraction of a ms before the clock says so; code that compares times has to live with it. */
+const EARLY_MS = 0.4
+
 /** Lets everything run that is ready to run: promises, and what stompjs puts on them. */
 export const settle = async (): Promise<void> => {
   for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve))
@@ -21,7 +24,7 @@ export class VirtualClock implements Clock {
   now = () => this.time
   monotonic = () => this.steady
   after = (delayMs: number, fn: () => void) => {
-    const timer = { at: this.steady + Math.max(0, delayMs), number: this.number++, fn }
+    const timer = { at: this.steady + Math.max(0, delayMs - EARLY_MS), number: this.number++, fn }
     this.timers.push(timer)
     return () => {
       this.timers = this.timers.filter((other) => other !== timer)
