@@ -81,7 +81,7 @@ export function createSupervisor(
     attempt: state.phase === 'open' ? 0 : state.failures,
     ...(nextRetryAt !== undefined && state.phase === 'waiting' ? { nextRetryAt } : {}),
     ...(state.error && state.phase !== 'open' ? { error: state.error } : {}),
-    ...(welcome ? { connectionId: welcome.connectionId, epoch: welcome.epoch } : {}),
+    ...(welcome && state.phase === 'open' ? { connectionId: welcome.connectionId, epoch: welcome.epoch } : {}),
   })
   const connection = createCell(compute, events.report)
   let told = connection.getSnapshot()
