@@ -33,14 +33,14 @@ export class Profile {
   }
 }
 
-/** The functions that took most time themselves, as lines of text; idle time is left out of the percentages. */
+/** The functions that took most time themselves, as lines of text. */
 function selfTimes(profile: Profiler.Profile): string[] {
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]))
   const micros = new Map<string, number>()
   let total = 0
   profile.samples?.forEach((id, i) => {
     const node = nodes.get(id)
-    if (node === undefined || node.callFrame.functionName === '(idle)') return
+    if (node === undefined || isForeign(node.callFrame)) return
     const spent = profile.timeDeltas?.[i] ?? 0
     const place = placeOf(node.callFrame)
     micros.set(place, (micros.get(place) ?? 0) + spent)
@@ -50,6 +50,11 @@ function selfTimes(profile: Profiler.Profile): string[] {
     .sort(([, a], [, b]) => b - a)
     .slice(0, TOP)
     .map(([place, spent]) => `${((100 * spent) / total).toFixed(1).padStart(5)} %  ${(spent / 1000).toFixed(0).padStart(6)} ms  ${place}`)
+}
+
+/** Waiting for work, and the inspector's own call that starts and ends a profile. */
+function isForeign({ functionName, url }: Profiler.Profile['nodes'][number]['callFrame']): boolean {
+  return url === '' && (functionName === '(idle)' || functionName === 'dispatch')
 }
 
 const maps = new Map<string, SourceMap | undefined>()

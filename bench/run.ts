@@ -13,7 +13,7 @@ import { FULL, QUICK, type Scale } from './scale.js'
 import { ServerProcess, Unavailable } from './server-process.js'
 
 const NAMES = ['relay', 'fan-out', 'idle'] as const
-const USAGE = `npm run bench -- [${NAMES.join('] [')}] [--quick] [--profile] [--rounds=<n>] [--only=<contender>]`
+const USAGE = `npm run bench -- [${NAMES.join('] [')}] [--quick] [--profile] [--rounds=<n>] [--only=${CONTENDERS.map(({ server }) => server).join('|')}]`
 const RESULTS = fileURLToPath(new URL('./results/', import.meta.url))
 /** Files a process needs beside the connections it holds. */
 const OTHER_FILES = 300
@@ -21,9 +21,8 @@ const OTHER_FILES = 300
 const { values, positionals } = readArguments()
 const base = values.quick ? QUICK : FULL
 const rounds = values.rounds === undefined ? base.rounds : Math.max(1, Number.parseInt(values.rounds, 10) || 1)
-const contenders = await available(
-  CONTENDERS.filter(({ name }) => (values.profile ? name === INNERLINE.name : name === (values.only ?? name))),
-)
+const only = values.only ?? (values.profile ? INNERLINE.server : undefined)
+const contenders = await available(CONTENDERS.filter(({ server }) => only === undefined || server === only))
 const scale = fitted({ ...base, rounds, idleRounds: Math.min(rounds, base.idleRounds) })
 
 if (values.profile) await takeProfiles()
@@ -126,8 +125,10 @@ async function compare(): Promise<void> {
 
 async function takeProfiles(): Promise<void> {
   const profile = new Profile(`${RESULTS}profiles`)
-  if (wanted('relay')) await runRelay(INNERLINE, scale, profile)
-  if (wanted('fan-out')) await runFanOut(INNERLINE, scale, profile)
+  for (const contender of contenders) {
+    if (wanted('relay')) await runRelay(contender, scale, profile)
+    if (wanted('fan-out')) await runFanOut(contender, scale, profile)
+  }
 }
 
 /** One line that replaces itself, where there is somebody to see it. */
