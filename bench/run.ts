@@ -13,7 +13,8 @@ import { FULL, QUICK, type Scale } from './scale.js'
 import { ServerProcess, Unavailable } from './server-process.js'
 
 const NAMES = ['relay', 'fan-out', 'idle'] as const
-const USAGE = `npm run bench -- [${NAMES.join('] [')}] [--quick] [--profile] [--rounds=<n>] [--only=${CONTENDERS.map(({ server }) => server).join('|')}]`
+const SERVERS = CONTENDERS.map(({ server }) => server).join('|')
+const USAGE = `npm run bench -- [${NAMES.join('] [')}] [--quick] [--profile] [--rounds=<n>] [--only=${SERVERS}]`
 const RESULTS = fileURLToPath(new URL('./results/', import.meta.url))
 /** Files a process needs beside the connections it holds. */
 const OTHER_FILES = 300
