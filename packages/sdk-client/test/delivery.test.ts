@@ -171,6 +171,20 @@ describe('delivery', () => {
     expect(chat.getSnapshot().sync).toBe('live')
   })
 
+  it('reads on to be sure where the summary had no room for an open conversation', async () => {
+    const { server, chat, messages, clock } = await connected(fill(2))
+    await chat.open()
+    server.last.close(1006)
+    await settle()
+    server.sendSummary = false
+    fill(1)({ server } as never)
+    await clock.advance(2_000)
+    expect(chat.getSnapshot().headSeq).toBe(2)
+    server.last.event({ event: 'summary', at: 0, epoch: 1, conversations: [], next: 'more', totalUnread: 0 })
+    await settle()
+    expect(messages.map(({ seq }) => seq)).toEqual([1, 2, 3])
+  })
+
   it('trusts nothing after a lag until the summary', async () => {
     const { server, chat, messages } = await connected(fill(2))
     await chat.open()

@@ -165,6 +165,21 @@ describe('the outbox', () => {
     expect(im.outbox.getSnapshot()).toHaveLength(1)
   })
 
+  it('writes nothing when the connection is gone before the store is open', async () => {
+    let ready = () => {}
+    const memory = memoryStore()
+    const storage = { ...memory, open: () => new Promise<void>((resolve) => (ready = resolve)) }
+    const { im, server } = harness({ storage, userId: 'alice' })
+    const sending = im.conversations.direct('bob').send(text('x'))
+    await im.connect()
+    server.accepting = false
+    server.last.close(1006)
+    await settle()
+    ready()
+    await settle()
+    expect(sending.cancel()).toBe(true)
+  })
+
   it('gives up after a day what was never written, after seven what may have arrived', async () => {
     const { im, clock, server } = harness({ userId: 'alice' })
     const chat = im.conversations.direct('bob')

@@ -175,6 +175,12 @@ describe('the position of a conversation', () => {
     expect(state).toMatchObject({ low: 9, last: 12, floor: 10 })
     expect(syncOf(state)).toBe('live')
   })
+  it('does not step over a hole inside a page', () => {
+    const broken: PositionEvent = { type: 'page', after: 5, messages: [entry(6), entry(8), entry(9)], hasMore: false, floor: 1 }
+    const [state, effects] = step({ ...STATES.pulling }, broken)
+    expect(state.last).toBe(6)
+    expect(effects.map(({ type }) => type)).toEqual(['apply', 'pull'])
+  })
   it('takes older entries only where they join what is held', () => {
     const state = { ...NOWHERE, opened: true, low: 10, last: 12, head: 12 }
     expect(step(state, { type: 'older', low: 10, messages: range(6, 10), floor: 1 })[0].low).toBe(5)
@@ -229,6 +235,7 @@ describe('the position of a conversation', () => {
             if (effect.type === 'pull' || effect.type === 'pullLater') asked = pullAfter(state)
           }
           if (!state.opened) asked = undefined
+          for (const seq of state.held.keys()) expect(seq).toBeGreaterThan(state.last + 1)
           // Live means: everything seen anywhere is held.
           if (syncOf(state) === 'live') expect(state.last).toBe(state.head)
         }

@@ -71,7 +71,6 @@ export function createSupervisor(
   let cancelLost: Cancel | undefined
   let cancelRefresh: Cancel | undefined
   let unwatch: (() => void) | undefined
-  let fetchNumber = 0
   const waiters = new Set<(error?: ImError) => void>()
   const resting = new Set<() => void>()
 
@@ -94,8 +93,6 @@ export function createSupervisor(
   }
 
   const dropLink = () => {
-    // A token call under way goes on, as requests may share it; only its answer is not for this attempt any more.
-    fetchNumber++
     const had = welcome
     liveness?.stop()
     cancelRefresh?.()
@@ -154,19 +151,13 @@ export function createSupervisor(
   }
   const run = (effect: ConnectionEffect) => {
     switch (effect.type) {
-      case 'fetch': {
-        const mine = ++fetchNumber
-        tokens.fetch(effect.reason).then(
-          (value) => {
-            token = value
-            if (mine === fetchNumber) dispatch({ type: 'token' })
-          },
-          (error) => {
-            if (mine === fetchNumber) failed(error)
-          },
-        )
+      case 'fetch':
+        // An answer that comes too late meets a phase in which it means nothing: the machine's table says so.
+        tokens.fetch(effect.reason).then((value) => {
+          token = value
+          dispatch({ type: 'token' })
+        }, failed)
         return
-      }
       case 'open':
         return open()
       case 'wait': {
