@@ -33,7 +33,7 @@ const mediaBody = z.object({
 })
 const customBody = z
   .looseObject({ type: z.templateLiteral(['x-', z.string().min(1).max(64)]) })
-  .refine((body) => isNestedWithin(body, MAX_NESTING), `may be nested ${MAX_NESTING} deep`)
+  .refine((body) => isNestedWithin(body, MAX_NESTING), `must not be nested deeper than ${MAX_NESTING}`)
 
 /** A body as clients may send it. */
 export const sendableBody = z.union([textBody, mediaBody, customBody], {

@@ -1,4 +1,12 @@
-import { directConversationId, ImError, QUEUES, SEND_DESTINATIONS, type SendRequest, type SentMessage } from '@innerline/protocol'
+import {
+  directConversationId,
+  ImError,
+  QUEUES,
+  SEND_DESTINATIONS,
+  type SendableBody,
+  type SendRequest,
+  type SentMessage,
+} from '@innerline/protocol'
 import { describe, expect, it } from 'vitest'
 import { sendRequest } from '../../src/app/requests.js'
 import { validate } from '../../src/app/validate.js'
@@ -9,6 +17,8 @@ import { startTestNode, textTo, type TestNode } from '../support/test-node.js'
 const conversationId = directConversationId('alice', 'bob')
 const limits = { sendsPerSecond: 1_000, sendBurst: 1_000, framesPerSecond: 1_000, frameBurst: 1_000 }
 const destination = SEND_DESTINATIONS.sendMessage
+
+const textOf = (body: SendableBody): string => (body.type === 'text' ? String(body.text) : '')
 
 function sentOf(socket: MemorySocket, receipt: string): SentMessage | undefined {
   const headers = socket.receipt(receipt)?.headers
@@ -29,7 +39,7 @@ describe('sends in flight', () => {
     const node = await startTestNode({
       limits,
       beforeSend: { deadlineMs: 1_000_000 },
-      hooks: { beforeSend: ({ body }) => new Promise((resolve) => void releases.set(String(body.text), () => resolve(undefined))) },
+      hooks: { beforeSend: ({ body }) => new Promise((resolve) => void releases.set(textOf(body), () => resolve(undefined))) },
     })
     const socket = await node.client('alice')
     for (let i = 0; i < 100; i++) socket.send('SEND', { destination, receipt: `${i}` }, textTo('bob', `${i}`))
@@ -98,7 +108,7 @@ describe('beforeSend', () => {
     const node = await startTestNode({
       limits,
       hooks: {
-        beforeSend: ({ body }) => new Promise((resolve) => void node.clock.after(Number(body.text), () => resolve(undefined))),
+        beforeSend: ({ body }) => new Promise((resolve) => void node.clock.after(Number(textOf(body)), () => resolve(undefined))),
       },
     })
     const alice = await node.client('alice')
@@ -120,9 +130,9 @@ describe('beforeSend', () => {
       limits,
       hooks: {
         beforeSend: async ({ body }) => {
-          if (body.text === 'bad') throw new ImError('REJECTED', { detail: 'Not here.', extra: { rule: 7 } })
-          if (body.text === 'worse') throw Object.assign(new Error('internal wording'), { reject: true })
-          return body.text === 'rude' ? { body: { type: 'text', text: '***' } } : undefined
+          if (textOf(body) === 'bad') throw new ImError('REJECTED', { detail: 'Not here.', extra: { rule: 7 } })
+          if (textOf(body) === 'worse') throw Object.assign(new Error('internal wording'), { reject: true })
+          return textOf(body) === 'rude' ? { body: { type: 'text', text: '***' } } : undefined
         },
       },
     })
