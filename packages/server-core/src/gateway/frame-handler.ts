@@ -33,6 +33,7 @@ export function handleFrame(connection: Connection, frame: Frame): void {
     case 'ACK':
       return acknowledgeFrame(connection, frame)
     case 'NACK':
+      if (!frame.headers.get('id')) throw new ImError('INVALID_REQUEST', { detail: 'NACK needs an id.' })
       return receipt(connection, frame)
     case 'DISCONNECT':
       connection.isLeaving = true

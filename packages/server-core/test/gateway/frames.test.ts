@@ -334,6 +334,8 @@ describe('ACK', () => {
   it('has a counterpart without effect: NACK', async () => {
     const node = await startTestNode()
     const socket = await node.client('alice')
+    const told = await refusal(node, socket, () => socket.send('NACK', { receipt: 'r' }))
+    expect(told).toMatchObject({ code: 'INVALID_REQUEST', receipt: 'r' })
     socket.send('NACK', { id: `${conversationId}:1`, receipt: 'r' })
     await node.clock.settle()
     expect(socket.receipt('r')).toBeDefined()
