@@ -190,6 +190,28 @@ describe('the connection', () => {
     expect(im.connection.getSnapshot().status).toBe('connected')
   })
 
+  it('asks whether the server is still there when it does not answer a send', async () => {
+    const { im, server, clock } = harness()
+    await im.connect()
+    server.last.freeze()
+    im.conversations.direct('bob').send({ type: 'text', text: 'x' })
+    await clock.advance(10_000 + 4_000 + 1_500)
+    expect(server.connections).toHaveLength(2)
+  })
+
+  it.each(['silent', 'BUSY'] as const)('comes again when it is not attached: %s', async (attach) => {
+    const { im, server, clock } = harness()
+    server.attach = attach
+    await im.connect()
+    await clock.advance(9_000)
+    if (attach === 'silent') expect(server.connections).toHaveLength(1)
+    else expect(server.connections.length).toBeGreaterThan(1)
+    server.attach = 'ok'
+    await clock.advance(31_000)
+    expect(server.connections.length).toBeGreaterThan(1)
+    expect(server.live).toHaveLength(1)
+  })
+
   it('probes after a sleep, told by the clocks', async () => {
     const { im, server, clock } = harness()
     await im.connect()

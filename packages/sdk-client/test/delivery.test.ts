@@ -338,6 +338,74 @@ describe('delivery', () => {
     expect(server.last.received.filter(({ headers }) => headers['destination'] === '/app/chat.typing')).toHaveLength(1)
   })
 
+  it('takes a send from another device as having seen what came before', async () => {
+    const { server, chat } = await connected(fill(3))
+    server.commit(DIRECT, { fromUserId: 'alice' })
+    await settle()
+    expect(chat.getSnapshot()).toMatchObject({ unread: 0, lastMessage: { seq: 4 } })
+    server.commit(DIRECT, { fromUserId: 'bob', mentions: ['alice'] })
+    await settle()
+    expect(chat.getSnapshot()).toMatchObject({ unread: 1, mentionSeq: 5 })
+  })
+
+  it('does not let a cursor event that crossed a markRead bring the badge back', async () => {
+    const { server, chat } = await connected(fill(3))
+    await chat.open()
+    chat.markRead()
+    server.last.event({ event: 'cursor', conversationId: DIRECT, deliveredSeq: 3, readSeq: 1, unread: 2 })
+    await settle()
+    expect(chat.getSnapshot()).toMatchObject({ unread: 0, readSeq: 3 })
+  })
+
+  it('reads the summary again on resync', async () => {
+    const { im, server, clock } = await connected(fill(1))
+    const epochs: unknown[] = []
+    im.on('epoch', (event) => epochs.push(event))
+    server.last.event({ event: 'resync' })
+    await clock.advance(10)
+    expect(server.requests.map(({ path }) => path)).toEqual(['/api/im/offline/summary'])
+    expect(epochs).toEqual([])
+  })
+
+  it('does not call the first epoch a change', async () => {
+    const { im } = harness()
+    const epochs: unknown[] = []
+    im.on('epoch', (event) => epochs.push(event))
+    await im.connect()
+    await settle()
+    expect(epochs).toEqual([])
+  })
+
+  it('voids rows that a slow store is still writing when the epoch changes', async () => {
+    const memory = memoryStore()
+    let release = () => {}
+    let slow = false
+    const storage: ImStore = {
+      ...memory,
+      async apply(...args) {
+        if (slow) await new Promise<void>((resolve) => (release = resolve))
+        return memory.apply(...args)
+      },
+    }
+    const { server, chat, messages } = await connected(fill(2), { storage })
+    await chat.open()
+    messages.length = 0
+    slow = true
+    server.commit(DIRECT, { fromUserId: 'bob', body: { type: 'text', text: 'of the old log' } })
+    await settle()
+    slow = false
+    server.epoch = 2
+    server.logs.set(DIRECT, [])
+    fill(1)({ server: { commit: (id: string, entry: never) => server.commit(id, entry) } } as never)
+    server.last.event({ ...server.summary('alice') })
+    await settle()
+    release()
+    await settle()
+    expect(messages.map(({ seq }) => seq)).toEqual([1])
+    expect(seqs(chat)).toEqual([1])
+    expect(await storage.position(DIRECT)).toEqual({ lowSeq: 0, lastSeq: 1 })
+  })
+
   it('drops positions and rows when the epoch changes, never the outbox, and reads again', async () => {
     const { im, server, chat, clock, messages } = await connected(fill(5))
     const epochs: unknown[] = []

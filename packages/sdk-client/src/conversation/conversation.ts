@@ -386,7 +386,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
       cancelHold?.()
       cancelHold = undefined
       restored = true
-      rows.append([], 0, true)
+      rows.clear()
       sent.clear()
       peers.clear()
       const zero = { headSeq: 0, headOrd: 0, seenOrd: 0, unread: 0, deliveredSeq: 0, readSeq: 0, mentionSeq: 0 }

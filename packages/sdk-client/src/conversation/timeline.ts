@@ -2,11 +2,15 @@ import type { ChatMessage } from '@innerline/protocol'
 import type { MessageStatus, TimelineItem } from '../api/message.js'
 import { isChange, isShown, patched } from './entries.js'
 
+const KEPT_CHANGES = 1_000
+
 /** The entries of one conversation that are in memory: exactly those in `(low, low + rows]`. */
 export interface Rows {
   readonly low: number
   append(entries: readonly ChatMessage[], low: number, dropped: boolean): void
   prepend(entries: readonly ChatMessage[], low: number): void
+  /** Forgets everything, recalls included: the log is another one now. */
+  clear(): void
   /** Lets go of all but the newest `keep` once there are twice as many. */
   trim(keep: number): void
   has(msgId: string): boolean
@@ -29,6 +33,8 @@ export function createRows(): Rows {
     const known = changes.get(target)
     // Of several only the last word counts, and a recall is the last word.
     if (!known || (known.kind !== 'recall' && (entry.kind === 'recall' || entry.seq > known.seq))) changes.set(target, entry)
+    // Pages read from now on carry the old ones in their targets.
+    if (changes.size > KEPT_CHANGES) changes.delete(changes.keys().next().value!)
     const index = (seqOf.get(target) ?? 0) - low - 1
     const row = rows[index]
     if (row) rows[index] = patched(row, entry)
@@ -64,6 +70,12 @@ export function createRows(): Rows {
       for (const { msgId } of rows.slice(0, gone)) seqOf.delete(msgId)
       rows = rows.slice(gone)
       low += gone
+    },
+    clear() {
+      low = 0
+      rows = []
+      seqOf.clear()
+      changes.clear()
     },
     has: (msgId) => seqOf.has(msgId),
     items: (statusOf) =>

@@ -52,8 +52,9 @@ export function createRequest(base: string, tokens: TokenSource, clock: Clock, f
     }
   }
   return async <T>(method: string, path: string, options: RequestOptions = {}): Promise<T> => {
+    const token = await tokens.current()
     try {
-      return (await once(method, path, options, await tokens.current())) as T
+      return (await once(method, path, options, token)) as T
     } catch (error) {
       if (!isImError(error, 'TOKEN_EXPIRED') && !isImError(error, 'UNAUTHORIZED')) throw error
       return (await once(method, path, options, await tokens.fetch('rejected'))) as T

@@ -184,7 +184,6 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
       const added = entries
       entries = new Map()
       for (const record of records) {
-        if (added.has(record.msgId)) continue
         const entry = entryOf(record)
         entries.set(record.msgId, entry)
         const { failed } = record

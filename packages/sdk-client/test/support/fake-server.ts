@@ -53,6 +53,8 @@ export class FakeServer {
   /** Whether MESSAGE frames are pushed to connections. */
   fanOut: (connection: Connection, message: ChatMessage) => boolean = () => true
   sendSummary = true
+  /** What comes of a SUBSCRIBE to the messages: attached, nothing, or a refusal. */
+  attach: 'ok' | 'silent' | ErrorCode = 'ok'
   members: (conversationId: string) => readonly string[] = (id) => id.split('~').slice(1)
   private number = 0
 
@@ -202,6 +204,10 @@ export class FakeServer {
     if (command === 'SUBSCRIBE') {
       const { destination = '', id = '', receipt } = headers
       connection.subscriptions.set(destination, id)
+      if (destination === QUEUES.messages && this.attach !== 'ok') {
+        if (this.attach !== 'silent') connection.refuse(receipt ?? '', this.attach)
+        return
+      }
       if (destination === QUEUES.messages && this.sendSummary) connection.event({ ...this.summary(connection.userId) })
       if (receipt) connection.frame('RECEIPT', { 'receipt-id': receipt })
     } else if (command === 'DISCONNECT') {
