@@ -184,6 +184,7 @@ describe('the connection', () => {
   it('notices a dead connection without any signal, by its heart-beat', async () => {
     const { im, server, clock } = harness()
     await im.connect()
+    await settle()
     server.last.freeze()
     await clock.advance(45_000)
     expect(server.connections).toHaveLength(2)
@@ -193,6 +194,7 @@ describe('the connection', () => {
   it('asks whether the server is still there when it does not answer a send', async () => {
     const { im, server, clock } = harness()
     await im.connect()
+    await settle()
     server.last.freeze()
     im.conversations.direct('bob').send({ type: 'text', text: 'x' })
     await clock.advance(10_000 + 4_000 + 1_500)
