@@ -232,7 +232,7 @@ export function createClient(options: ImClientOptions): ImClient {
       }
       case 'receipt':
         if (event.userId === userId) return
-        directory.core(event.conversationId).receipt(event.userId, event)
+        directory.core(event.conversationId).receipt(event)
         return emit('receipt', event)
       case 'typing':
         if (event.userId === userId) return

@@ -24,9 +24,9 @@ export interface ImClient {
   readonly conversations: Conversations
   readonly outbox: Outbox
   /**
-   * Connects and keeps connected. Idempotent: while connecting or connected it only answers. Resolves with the first connection; rejects with
-   * what made the client give up (`UNAUTHORIZED`, `FORBIDDEN`, `UNSUPPORTED` …), `CLIENT_CLOSED` by `disconnect()`, or `CANCELLED` by its
-   * signal, which abandons this wait alone.
+   * Connects and keeps connected. Idempotent: while connecting or connected it only answers. Resolves with the first connection; rejects
+   * with what made the client give up (`UNAUTHORIZED`, `FORBIDDEN`, `UNSUPPORTED` …), `CLIENT_CLOSED` by `disconnect()`, or `CANCELLED`
+   * by its signal, which abandons this wait alone.
    */
   connect(options?: CallOptions): Promise<ConnectionSnapshot>
   /** Ends the connection. Data and outbox stay; `connect()` is allowed again at once. Never rejects. */
@@ -45,7 +45,8 @@ export interface ImClient {
   watchPresence(userIds: readonly string[]): void
   /**
    * One authenticated REST call, such as `request('POST', '/api/im/groups', { body })`. Resolves with the JSON answer; rejects with the
-   * answer's ImError, `UNAVAILABLE` when the network fails, `UNAUTHORIZED`, or `CANCELLED`. An expired token is renewed and the call repeated once.
+   * answer's ImError, `UNAVAILABLE` when the network fails, `UNAUTHORIZED`, or `CANCELLED`. An expired token is renewed and the call
+   * repeated once.
    */
   request<T = unknown>(method: string, path: string, options?: RequestOptions): Promise<T>
   /** What a bug report needs, as plain JSON: states, counts and positions, never bodies or tokens. */

@@ -55,7 +55,9 @@ export interface ConversationSnapshot {
 /** One conversation. The same object for the same id, for as long as the client lives. */
 export interface Conversation extends Readable<ConversationSnapshot> {
   readonly id: string
-  /** Confirmed entries in seq order (kinds `message` and `system`; recalls and edits show in their target), then own unconfirmed messages. */
+  /**
+   * Confirmed entries in seq order (kinds `message` and `system`; recalls and edits show in their target), then own unconfirmed messages.
+   */
   readonly messages: Readable<readonly TimelineItem[]>
   readonly holes: readonly Hole[]
   readonly hasOlder: boolean
@@ -67,14 +69,14 @@ export interface Conversation extends Readable<ConversationSnapshot> {
   /** Back to dormant once every `open()` was closed. Loaded messages stay. */
   close(): void
   /**
-   * Loads the next older page above `floorSeq`, the nearest hole first. Resolves with whether there is more. Rejects like a request; a second
-   * call while one runs answers the same promise.
+   * Loads the next older page above `floorSeq`, the nearest hole first. Resolves with whether there is more. Rejects like a request; a
+   * second call while one runs answers the same promise.
    */
   loadOlder(options?: CallOptions & { readonly limit?: number }): Promise<{ readonly hasMore: boolean }>
   /**
    * Queues a message; on screen at once through `messages`. Resolves when the server has committed it. Rejects with the server's final
-   * refusal (`MUTED`, `BLOCKED`, `TOO_LARGE` …), `QUEUE_FULL`, `EXPIRED`, `CANCELLED`, `MSG_ID_CONFLICT` or `CLIENT_CLOSED`. Retries keep the
-   * msgId, so the message exists once. Order: the messages of one conversation are committed in the order of the calls.
+   * refusal (`MUTED`, `BLOCKED`, `TOO_LARGE` …), `QUEUE_FULL`, `EXPIRED`, `CANCELLED`, `MSG_ID_CONFLICT` or `CLIENT_CLOSED`. Retries keep
+   * the msgId, so the message exists once. Order: the messages of one conversation are committed in the order of the calls.
    */
   send(body: SendableBody, options?: SendOptions): Sending
   /** Marks everything up to `upToSeq` (default: the newest held) as read. Coalesced; never moves back. */
@@ -89,7 +91,10 @@ export interface Conversations extends Readable<readonly ConversationSnapshot[]>
   readonly hasMore: boolean
   /** The conversation of `conversationId`, known to the server or not. */
   get(conversationId: string): Conversation
-  /** The conversation with `userId`. Throws `OFFLINE` while the own user id is unknown (before the first connection, without option `userId`). */
+  /**
+   * The conversation with `userId`. Throws `OFFLINE` while the own user id is unknown (before the first connection, without option
+   * `userId`).
+   */
   direct(userId: string): Conversation
   /** Reads the next page of the list (the first 100 come by themselves). */
   loadMore(options?: CallOptions): Promise<{ readonly hasMore: boolean }>

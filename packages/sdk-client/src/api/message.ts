@@ -4,8 +4,8 @@ import type { ChatMessage, ImError } from '@innerline/protocol'
 export type Message = ChatMessage
 
 /**
- * `queued` waits in the outbox, `sending` was written to a socket and is not settled yet, `sent` is committed by the server, `delivered` and
- * `read` say that a peer's device has it or a peer has read it (in groups: at least one peer), `failed` was refused or given up.
+ * `queued` waits in the outbox, `sending` was written to a socket and is not settled yet, `sent` is committed by the server, `delivered`
+ * and `read` say that a peer's device has it or a peer has read it (in groups: at least one peer), `failed` was refused or given up.
  */
 export type MessageStatus = 'queued' | 'sending' | 'sent' | 'delivered' | 'read' | 'failed'
 

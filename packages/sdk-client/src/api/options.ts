@@ -61,8 +61,8 @@ export interface ImClientOptions {
    */
   readonly url: string | { readonly http: string; readonly ws: string }
   /**
-   * Returns a token for a new connection or request; called only when one is needed. Throwing `new ImError('UNAUTHORIZED')` stops the client
-   * for good; whatever else it throws or rejects with is tried again with back-off. Given 10 s.
+   * Returns a token for a new connection or request; called only when one is needed. Throwing `new ImError('UNAUTHORIZED')` stops the
+   * client for good; whatever else it throws or rejects with is tried again with back-off. Given 10 s.
    */
   getToken(context: TokenContext): string | Promise<string>
   /** The own user id, where known beforehand: makes `conversations.direct()` work before the first connection. */

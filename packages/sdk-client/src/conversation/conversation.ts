@@ -1,5 +1,13 @@
-import { type Cancel, type ChatMessage, type ConversationSummary, ImError, type MessagePage, SEND_DESTINATIONS } from '@innerline/protocol'
-import type { Conversation, ConversationSnapshot, Hole, PeerPosition, SyncState } from '../api/conversation.js'
+import {
+  type Cancel,
+  type ChatMessage,
+  type ConversationSummary,
+  ImError,
+  type MessagePage,
+  type Receipt,
+  SEND_DESTINATIONS,
+} from '@innerline/protocol'
+import type { Conversation, ConversationSnapshot, Hole, SyncState } from '../api/conversation.js'
 import type { Message, MessageStatus } from '../api/message.js'
 import type { Events } from '../events.js'
 import { createCell } from '../observable.js'
@@ -7,6 +15,7 @@ import type { OutboxQueue } from '../outbox/outbox.js'
 import type { ImStore } from '../store/store.js'
 import type { Acks } from './acks.js'
 import { NOWHERE, PULL_LIMIT, type PositionEffect, type PositionEvent, step, syncOf } from './position.js'
+import { createOthers } from './others.js'
 import { createPuller, historyPath, type PullPorts } from './pull.js'
 import { refOf } from './ref.js'
 import { absorb, advanceBy, moveCursor, type Standing } from './summary.js'
@@ -14,7 +23,6 @@ import { createRows } from './timeline.js'
 
 const HOLD_MS = 200
 const TYPING_EVERY_MS = 3_000
-const TYPING_LASTS_MS = 5_000
 const KEPT_ROWS = 1_000
 
 export interface ConversationPorts extends PullPorts {
@@ -41,7 +49,7 @@ export interface ConversationCore {
   summary(summary: ConversationSummary, inTotal: boolean): void
   head(seq: number): void
   cursor(deliveredSeq: number, readSeq: number, unread: number): void
-  receipt(userId: string, position: PeerPosition): void
+  receipt(receipt: Receipt): void
   typingBy(userId: string): void
   /** An own message was committed and its entry is on its way. */
   committed(message: Message): void
@@ -69,8 +77,6 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
   let typingAt = Number.NEGATIVE_INFINITY
   const rows = createRows()
   const sent = new Map<string, Message>()
-  const peers = new Map<string, PeerPosition>()
-  const typers = new Map<string, Cancel>()
   const waiters = new Set<(error?: ImError) => void>()
 
   const unknown = (): Standing => ({
@@ -101,20 +107,13 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
       holes: holes(),
       hasOlder: hasOlder(),
       loadingOlder: older !== undefined,
-      typing: [...typers.keys()],
-      peers: Object.fromEntries(peers),
+      typing: others.typing(),
+      peers: others.peers(),
     }
   }
   const snapshot = createCell(compute, events.report)
-  const statusOf = (row: ChatMessage): MessageStatus | undefined => {
-    if (row.fromUserId !== ports.userId() || row.kind !== 'message') return undefined
-    let status: MessageStatus = 'sent'
-    for (const peer of peers.values()) {
-      if (peer.readSeq >= row.seq) return 'read'
-      if (peer.deliveredSeq >= row.seq) status = 'delivered'
-    }
-    return status
-  }
+  const statusOf = (row: ChatMessage): MessageStatus | undefined =>
+    row.fromUserId === ports.userId() && row.kind === 'message' ? others.statusAt(row.seq) : undefined
   const messages = createCell(
     () => [
       ...rows.items(statusOf),
@@ -136,6 +135,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
     standing = next
     changed(unreadBy)
   }
+  const others = createOthers(clock, () => changed())
   /** One after another, in the order of the steps; what was queued before a reset is void. */
   const enqueue = (task: () => unknown) => {
     const mine = generation
@@ -215,17 +215,11 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
     opens = 0
     for (const settle of [...waiters]) settle(error)
   }
-  const receipt = (userId: string, { deliveredSeq, readSeq }: PeerPosition) => {
-    const known = peers.get(userId)
-    peers.set(userId, {
-      deliveredSeq: Math.max(known?.deliveredSeq ?? 0, deliveredSeq, readSeq),
-      readSeq: Math.max(known?.readSeq ?? 0, readSeq),
-    })
+  const receipts = ({ receipts: told = [] }: Pick<MessagePage, 'receipts'>) => {
+    if (told.length === 0) return
+    for (const one of told) others.receipt(one)
     messages.changed()
     changed()
-  }
-  const receipts = ({ receipts: told = [] }: MessagePage) => {
-    for (const one of told) receipt(one.userId, one)
   }
   const puller = createPuller(id, ports, { position: () => position, dispatch, receipts, failed: giveUp })
 
@@ -340,8 +334,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
       return position.opened ? position.last : undefined
     },
     frame(message) {
-      typers.get(message.fromUserId)?.()
-      typers.delete(message.fromUserId)
+      others.sent(message.fromUserId)
       outbox.echo(message)
       dispatch({ type: 'frame', message })
       stand(advanceBy(standing ?? { ...unknown(), seenOrd: message.ord - 1 }, message, ports.userId()))
@@ -356,18 +349,8 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
     cursor(deliveredSeq, readSeq, unread) {
       if (standing) stand(moveCursor(standing, readSeq, deliveredSeq, unread))
     },
-    receipt,
-    typingBy(userId) {
-      typers.get(userId)?.()
-      typers.set(
-        userId,
-        clock.after(TYPING_LASTS_MS, () => {
-          typers.delete(userId)
-          changed()
-        }),
-      )
-      changed()
-    },
+    receipt: (receipt) => receipts({ receipts: [receipt] }),
+    typingBy: others.typed,
     committed(message) {
       if (message.seq <= position.last || rows.has(message.msgId)) return
       sent.set(message.msgId, message)
@@ -388,7 +371,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
       restored = true
       rows.clear()
       sent.clear()
-      peers.clear()
+      others.reset()
       const zero = { headSeq: 0, headOrd: 0, seenOrd: 0, unread: 0, deliveredSeq: 0, readSeq: 0, mentionSeq: 0 }
       if (standing) standing = { ...standing, ...zero }
       enqueue(ports.opened)
@@ -402,8 +385,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
       stopped = error
       giveUp(error)
       cancelHold?.()
-      for (const cancel of typers.values()) cancel()
-      typers.clear()
+      others.stop()
     },
   }
 }

@@ -1,6 +1,8 @@
 import type { ChatMessage, SendableBody } from '@innerline/protocol'
 
-/** What a store knows of one conversation. Every seq in `(lowSeq, lastSeq]` was applied and is held, except where the floor swallowed it. */
+/**
+ * What a store knows of one conversation. Every seq in `(lowSeq, lastSeq]` was applied and is held, except where the floor swallowed it.
+ */
 export interface StoredPosition {
   /** Entries are held contiguously from here (exclusive) up to `lastSeq`. */
   readonly lowSeq: number
@@ -23,8 +25,8 @@ export interface OutboxRecord {
 }
 
 /**
- * Where a device keeps what it holds. Made so that one call is one transaction (IndexedDB, a file): rows and position move together or not at
- * all. Any rejection is reported as `STORAGE_UNAVAILABLE` and the client goes on in memory.
+ * Where a device keeps what it holds. Made so that one call is one transaction (IndexedDB, a file): rows and position move together or
+ * not at all. Any rejection is reported as `STORAGE_UNAVAILABLE` and the client goes on in memory.
  */
 export interface ImStore {
   /** Opens the data of one user; another user's data is not touched. Called once before anything else. */
@@ -37,8 +39,8 @@ export interface ImStore {
   /** Rows with `fromSeq ≤ seq ≤ toSeq`, ascending. */
   rows(conversationId: string, fromSeq: number, toSeq: number): Promise<readonly ChatMessage[]>
   /**
-   * Adds `rows` and sets the position, if the stored `lastSeq` still is `expectedLast` (0 for none). False, with nothing written, when it is
-   * not: another writer was faster. A row of kind `recall` or `edit` also changes the row it targets, and rows at or below the new
+   * Adds `rows` and sets the position, if the stored `lastSeq` still is `expectedLast` (0 for none). False, with nothing written, when it
+   * is not: another writer was faster. A row of kind `recall` or `edit` also changes the row it targets, and rows at or below the new
    * `lowSeq` are deleted. Older rows come with an unchanged `lastSeq` and a lower `lowSeq`.
    */
   apply(conversationId: string, rows: readonly ChatMessage[], expectedLast: number, position: StoredPosition): Promise<boolean>

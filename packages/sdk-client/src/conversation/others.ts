@@ -1,0 +1,63 @@
+import type { Cancel, Clock, Receipt } from '@innerline/protocol'
+import type { PeerPosition } from '../api/conversation.js'
+import type { MessageStatus } from '../api/message.js'
+
+const TYPING_LASTS_MS = 5_000
+
+/** What the other members of a conversation are known to have, and who of them types. */
+export interface Others {
+  peers(): Readonly<Record<string, PeerPosition>>
+  typing(): readonly string[]
+  /** How far an own entry got. */
+  statusAt(seq: number): MessageStatus
+  receipt(receipt: Receipt): void
+  /** Nobody says when it stops: it is forgotten after a while, and when what was typed comes. */
+  typed(userId: string): void
+  sent(userId: string): void
+  /** Forgets positions. */
+  reset(): void
+  stop(): void
+}
+
+export function createOthers(clock: Clock, changed: () => void): Others {
+  const peers = new Map<string, PeerPosition>()
+  const typers = new Map<string, Cancel>()
+
+  const sent = (userId: string) => {
+    typers.get(userId)?.()
+    return typers.delete(userId)
+  }
+  return {
+    peers: () => Object.fromEntries(peers),
+    typing: () => [...typers.keys()],
+    statusAt(seq) {
+      let status: MessageStatus = 'sent'
+      for (const peer of peers.values()) {
+        if (peer.readSeq >= seq) return 'read'
+        if (peer.deliveredSeq >= seq) status = 'delivered'
+      }
+      return status
+    },
+    receipt({ userId, deliveredSeq, readSeq }) {
+      const known = peers.get(userId)
+      peers.set(userId, {
+        deliveredSeq: Math.max(known?.deliveredSeq ?? 0, deliveredSeq, readSeq),
+        readSeq: Math.max(known?.readSeq ?? 0, readSeq),
+      })
+    },
+    typed(userId) {
+      typers.get(userId)?.()
+      const forget = () => {
+        if (sent(userId)) changed()
+      }
+      typers.set(userId, clock.after(TYPING_LASTS_MS, forget))
+      changed()
+    },
+    sent,
+    reset: () => peers.clear(),
+    stop() {
+      for (const cancel of typers.values()) cancel()
+      typers.clear()
+    },
+  }
+}
