@@ -43,7 +43,7 @@ export function decodeFrame(bytes: Uint8Array): BusFrame | undefined {
 function decodeBatch(fields: Readonly<Record<string, unknown>>, lines: readonly string[]): BusFrame | undefined {
   const { c: conversationId, v: memberVersion, ch: channels, f: firstSeq } = fields
   if (typeof conversationId !== 'string' || !isCount(memberVersion) || !isCount(firstSeq) || !Array.isArray(channels)) return undefined
-  if (lines.length === 0) return undefined
+  if (firstSeq === 0 || lines.length === 0) return undefined
   const messages = lines.map((json, i) => new LiveMessage(conversationId, firstSeq + i, json))
   return { kind: 'messages', batch: { conversationId, memberVersion, channels: channels.map(String), firstSeq, messages } }
 }

@@ -48,6 +48,8 @@ export function batchesOf(items: readonly AppendItem[], results: readonly Append
     if (run !== undefined && run.firstSeq + run.messages.length === seq) {
       run.messages.push(message)
       run.memberVersion = memberVersion
+      // An entry about members names them too; without theirs the frame would miss a newcomer's node.
+      for (const channel of channels) if (!run.channels.includes(channel)) run.channels = [...run.channels, channel]
       return
     }
     if (run !== undefined) done.push({ conversationId, ...run })

@@ -1,22 +1,13 @@
 import type { Cancel, Clock, Logger } from '../ports/index.js'
+import { HeldBatches } from './held-batches.js'
 import { lastSeqOf, type LiveBatch, type LiveMessage } from './live-message.js'
-import type { UserSlot } from './user-slot.js'
+import { type LoadedMembers, LocalMembers } from './local-members.js'
+import type { Subscriber, UserSlot } from './user-slot.js'
 
 const HOLD_MS = 100
-const MAX_HELD = 1_000
 const RETRY_MS = [100, 250, 500, 1_000, 2_000] as const
-
-/** A member with connections on this node, and what they may see. */
-export interface LocalMember {
-  readonly slot: UserSlot
-  readonly visibleFrom: number
-  readonly leaveSeq: number | undefined
-}
-
-export interface LoadedMembers {
-  readonly memberVersion: number
-  readonly members: readonly { readonly userId: string; readonly visibleFrom: number; readonly leaveSeq?: number | undefined }[]
-}
+/** A connection that has to be told of more of a conversation than this is attached again instead. */
+const MAX_OWED = 200
 
 /** What an entry needs from around it. */
 export interface EntryPorts {
@@ -24,8 +15,10 @@ export interface EntryPorts {
   readonly logger: Logger
   /** Messages of `[from, to]` in order, as far as one page goes; starts above `from` only where retention has cut. */
   readonly readRange: (conversationId: string, from: number, to: number) => Promise<readonly LiveMessage[]>
-  /** Members among the entry's local users and those `channels` name; undefined when the conversation is not there. */
-  readonly loadMembers: (entry: ConversationEntry, channels: readonly string[]) => Promise<LoadedMembers | undefined>
+  /** The lowest seq that retention has kept; undefined when the conversation is not there. */
+  readonly lowSeqOf: (conversationId: string) => Promise<number | undefined>
+  /** Rows of those users who are or were members; undefined when the conversation is not there. */
+  readonly loadMembers: (conversationId: string, userIds: readonly string[]) => Promise<LoadedMembers | undefined>
   readonly slotOf: (userId: string) => UserSlot | undefined
   /** Called when the last local member has gone. */
   readonly onEmpty: (entry: ConversationEntry) => void
@@ -38,28 +31,24 @@ export interface EntryPorts {
  */
 export class ConversationEntry {
   readonly conversationId: string
-  readonly members: Map<string, LocalMember> = new Map()
-  memberVersion: number
   readonly #ports: EntryPorts
+  readonly #members: LocalMembers
+  readonly #held = new HeldBatches()
   /** Undefined until the head has been read after the attach. */
   #watermark: number | undefined
   /** Highest seq known to be committed. */
   #known = 0
   #fillNow = false
-  #held: LiveBatch[] = []
-  #heldCount = 0
   #cancelHold: Cancel | undefined
   /** A load or read is running; everything else waits, so that work per conversation is serial. */
   #busy = false
   #failures = 0
   #closed = false
-  /** Members changed at this version, named on these channels, and have not been read yet. */
-  #reload: { version: number; channels: Set<string> } | undefined
 
   constructor(conversationId: string, memberVersion: number, ports: EntryPorts) {
     this.conversationId = conversationId
-    this.memberVersion = memberVersion
     this.#ports = ports
+    this.#members = new LocalMembers(conversationId, memberVersion, ports.slotOf)
   }
 
   get isOpen(): boolean {
@@ -71,6 +60,11 @@ export class ConversationEntry {
     return this.#watermark
   }
 
+  /** The version at which this user was a present member; undefined when that is not known. */
+  presentAt(userId: string): number | undefined {
+    return this.#members.presentAt(userId)
+  }
+
   /** Begins at `seq`: the head read after the attach, or the seq before the frame that made the entry. */
   open(seq: number): void {
     if (this.#watermark !== undefined || this.#closed) return
@@ -78,21 +72,20 @@ export class ConversationEntry {
     this.#advance()
   }
 
-  /** Adds or updates a local member as of a load at `memberVersion`; a load older than the entry is read again. */
-  put(userId: string, member: LocalMember, memberVersion: number): void {
-    if (memberVersion < this.memberVersion && this.members.has(userId)) return
-    this.members.set(userId, member)
-    member.slot.entries.add(this)
-    if (memberVersion < this.memberVersion) this.noteMembers(this.memberVersion, [], true)
-    else this.memberVersion = memberVersion
+  /** Takes in a present member as an attach of `subscriber` has read it at `memberVersion`. */
+  admit(slot: UserSlot, visibleFrom: number, memberVersion: number, subscriber: Subscriber): void {
+    this.#members.admit(slot, visibleFrom, memberVersion, subscriber)
+    slot.entries.add(this)
+    this.#advance()
   }
 
+  /** The user has no connection here any more. */
   remove(userId: string): void {
-    const member = this.members.get(userId)
+    const member = this.#members.byUser.get(userId)
     if (member === undefined) return
-    this.members.delete(userId)
+    this.#members.byUser.delete(userId)
     member.slot.entries.delete(this)
-    if (this.members.size === 0) this.#ports.onEmpty(this)
+    this.#endIfEmpty()
   }
 
   /** Takes committed messages from the lane, the bus or a read. */
@@ -100,72 +93,54 @@ export class ConversationEntry {
     if (this.#closed) return
     const last = lastSeqOf(batch)
     if (last > this.#known) this.#known = last
+    const isNews = this.#members.note(batch.memberVersion, batch.channels)
     const w = this.#watermark
-    if (
-      w !== undefined &&
-      !this.#busy &&
-      this.#held.length === 0 &&
-      batch.memberVersion <= this.memberVersion &&
-      this.#reload === undefined
-    ) {
+    if (w !== undefined && !isNews) {
       if (last <= w) return
-      if (batch.firstSeq <= w + 1) {
+      if (batch.firstSeq <= w + 1 && !this.#busy && this.#held.isEmpty && !this.#members.isBehind && this.#members.owed.length === 0) {
         this.#dispatch(batch.messages)
         return
       }
     }
-    this.#hold(batch)
+    // When too many are held the log has them: knowing the head is enough, and memory stays bounded.
+    if (!this.#held.add(batch)) this.#fillNow = true
     this.#advance()
   }
 
   /** The change feed says that everything up to `seq` is committed: what is missing is read now, without a wait. */
   noteCommitted(seq: number): void {
     if (seq > this.#known) this.#known = seq
-    if (this.#watermark === undefined || seq <= this.#watermark) return
+    if (this.#watermark !== undefined && seq <= this.#watermark) return
     this.#fillNow = true
     this.#advance()
   }
 
   /** Members or rights have moved: they are read before anything more is dispatched. */
-  noteMembers(version: number, channels: readonly string[], force = false): void {
-    if (version <= this.memberVersion && !force) return
-    this.#reload ??= { version, channels: new Set() }
-    this.#reload.version = Math.max(this.#reload.version, version)
-    for (const channel of channels) this.#reload.channels.add(channel)
-    this.#advance()
+  noteMembers(version: number, channels: readonly string[]): void {
+    if (this.#members.note(version, channels)) this.#advance()
   }
 
   close(): void {
     this.#closed = true
-    this.#held = []
+    this.#held.clear()
     this.#cancelHold?.()
-  }
-
-  #hold(batch: LiveBatch): void {
-    if (this.#heldCount + batch.messages.length > MAX_HELD) {
-      // The log has them: knowing the head is enough, and memory stays bounded.
-      this.#held = []
-      this.#heldCount = 0
-      this.#fillNow = true
-    } else {
-      this.#held.push(batch)
-      this.#heldCount += batch.messages.length
-    }
-    if (batch.memberVersion > this.memberVersion) {
-      this.#reload ??= { version: batch.memberVersion, channels: new Set() }
-      this.#reload.version = Math.max(this.#reload.version, batch.memberVersion)
-      for (const channel of batch.channels) this.#reload.channels.add(channel)
-    }
+    for (const { slot } of this.#members.byUser.values()) slot.entries.delete(this)
+    this.#members.byUser.clear()
   }
 
   /** Does what can be done at once; starts at most one load or read. */
   #advance(): void {
     if (this.#busy || this.#closed || this.#watermark === undefined) return
-    if (this.#reload !== undefined) {
+    if (this.#members.isBehind) {
       void this.#work(() => this.#loadMembers())
       return
     }
+    if (this.#members.owed.length > 0) {
+      void this.#work(() => this.#payOwed())
+      return
+    }
     this.#dispatchHeld()
+    if (this.#closed) return
     const w = this.#watermark
     if (this.#known <= w) {
       this.#fillNow = false
@@ -184,12 +159,9 @@ export class ConversationEntry {
 
   #dispatchHeld(): void {
     for (;;) {
-      const w = this.#watermark as number
-      const at = this.#held.findIndex((batch) => batch.firstSeq <= w + 1)
-      if (at < 0) break
-      const [batch] = this.#held.splice(at, 1) as [LiveBatch]
-      this.#heldCount -= batch.messages.length
-      if (lastSeqOf(batch) > w) this.#dispatch(batch.messages)
+      const batch = this.#held.takeAfter(this.#watermark as number)
+      if (batch === undefined) break
+      this.#dispatch(batch.messages)
     }
     if (this.#known <= (this.#watermark as number)) {
       this.#cancelHold?.()
@@ -199,18 +171,22 @@ export class ConversationEntry {
 
   #dispatch(messages: readonly LiveMessage[]): void {
     for (const message of messages) {
-      if (message.seq <= (this.#watermark as number)) continue
-      this.#watermark = message.seq
-      for (const [userId, member] of this.members) {
-        if (message.seq < member.visibleFrom) continue
-        if (member.leaveSeq !== undefined && message.seq >= member.leaveSeq) {
-          if (message.seq === member.leaveSeq) for (const subscriber of member.slot.subscribers) subscriber.deliver(message)
-          this.remove(userId)
-          continue
-        }
-        for (const subscriber of member.slot.subscribers) subscriber.deliver(message)
+      const { seq } = message
+      if (seq <= (this.#watermark as number)) continue
+      this.#watermark = seq
+      for (const [userId, { slot, visibleFrom, leaveSeq }] of this.#members.byUser) {
+        if (seq >= visibleFrom && seq <= (leaveSeq ?? seq)) for (const subscriber of slot.subscribers) subscriber.deliver(message)
+        if (leaveSeq === undefined || seq < leaveSeq) continue
+        this.#members.leave(userId, leaveSeq)
+        slot.entries.delete(this)
       }
     }
+    this.#endIfEmpty()
+  }
+
+  /** An entry that nobody here hangs on ends, unless a newcomer is still to be read. */
+  #endIfEmpty(): void {
+    if (this.#members.byUser.size === 0 && !this.#busy && !this.#members.isBehind && !this.#closed) this.#ports.onEmpty(this)
   }
 
   async #work(step: () => Promise<void>): Promise<void> {
@@ -224,31 +200,66 @@ export class ConversationEntry {
       await new Promise<void>((resolve) => this.#ports.clock.after(wait, resolve))
     }
     this.#busy = false
+    this.#endIfEmpty()
     this.#advance()
   }
 
   /** Reads one page of the hole; `#advance` comes back for the rest. */
   async #fill(): Promise<void> {
     const from = (this.#watermark as number) + 1
-    const firstHeld = this.#held.reduce((lowest, batch) => Math.min(lowest, batch.firstSeq), Number.MAX_SAFE_INTEGER)
-    const messages = await this.#ports.readRange(this.conversationId, from, Math.min(this.#known, firstHeld - 1))
-    if (messages.length === 0) throw new Error('the log does not have what the feed names yet')
-    this.#dispatch(messages)
+    const to = Math.min(this.#known, this.#held.firstSeq - 1)
+    const messages = await this.#ports.readRange(this.conversationId, from, to)
+    if (this.#closed) return
+    if (messages.length > 0) return this.#dispatch(messages)
+    const lowSeq = await this.#ports.lowSeqOf(this.conversationId)
+    if (lowSeq === undefined || lowSeq <= from) throw new Error('the log does not have yet what the feed names')
+    // Retention was here first: what is gone is no hole.
+    this.#watermark = Math.min(lowSeq - 1, to)
   }
 
   async #loadMembers(): Promise<void> {
-    const wanted = this.#reload as { version: number; channels: Set<string> }
-    const loaded = await this.#ports.loadMembers(this, [...wanted.channels])
-    if (loaded === undefined || loaded.memberVersion < wanted.version) throw new Error('the members read are older than the change')
-    // What was noted while the load ran stays wanted, unless the load has seen it.
-    if (this.#reload === wanted && wanted.version <= loaded.memberVersion) this.#reload = undefined
-    this.memberVersion = Math.max(this.memberVersion, loaded.memberVersion)
-    for (const { userId, visibleFrom, leaveSeq } of loaded.members) {
-      const slot = this.#ports.slotOf(userId)
-      if (slot === undefined) continue
-      if (leaveSeq !== undefined && leaveSeq <= (this.#watermark as number)) this.remove(userId)
-      else this.put(userId, { slot, visibleFrom, leaveSeq }, loaded.memberVersion)
+    const wanted = this.#members.takeWanted()
+    const userIds = wanted === undefined ? [] : this.#members.concernedBy(wanted)
+    if (wanted === undefined || userIds.length === 0) return
+    let loaded: LoadedMembers | undefined
+    try {
+      loaded = await this.#ports.loadMembers(this.conversationId, userIds)
+      if (loaded === undefined || loaded.memberVersion < wanted.version) throw new Error('the members read are older than the change')
+    } catch (error) {
+      this.#members.want(wanted.version, wanted.channels)
+      throw error
     }
-    if (this.members.size === 0) this.#ports.onEmpty(this)
+    if (this.#closed) return
+    const before = [...this.#members.byUser.values()]
+    this.#members.apply(loaded, this.#watermark as number)
+    for (const { slot } of before) if (!this.#members.byUser.has(slot.userId)) slot.entries.delete(this)
+    for (const { slot } of this.#members.byUser.values()) slot.entries.add(this)
+  }
+
+  /**
+   * Tells connections of a conversation that has come up since they attached: what has gone out already, or by a
+   * summary when that is much.
+   */
+  async #payOwed(): Promise<void> {
+    const [owed] = this.#members.owed
+    if (owed === undefined) return
+    const { slot } = owed
+    const member = this.#members.byUser.get(slot.userId)
+    const from = Math.max(owed.from, member?.visibleFrom ?? 0)
+    const to = Math.min(this.#watermark as number, member?.leaveSeq ?? slot.left.get(this.conversationId) ?? Number.POSITIVE_INFINITY)
+    const waiting = owed.subscribers.filter((subscriber) => slot.told.has(subscriber))
+    if (from <= to && waiting.length > 0) {
+      if (to - from < MAX_OWED) {
+        const messages = await this.#ports.readRange(this.conversationId, from, to)
+        if (this.#closed) return
+        for (const message of messages) for (const subscriber of waiting) if (slot.told.has(subscriber)) subscriber.deliver(message)
+        const last = messages.at(-1)
+        if (last !== undefined && last.seq < to) {
+          owed.from = last.seq + 1
+          return
+        }
+      } else for (const subscriber of waiting) subscriber.resync(0)
+    }
+    this.#members.owed.shift()
   }
 }

@@ -62,6 +62,8 @@ export class FeedReader {
     this.#reading = this.#readAll()
     await this.#reading
     this.#reading = undefined
+    // Asked for after the last look, before this turn: the next scheduled read would be late.
+    if (this.#again && !this.#stopped) return this.readNow()
     this.#schedule()
   }
 
@@ -84,6 +86,8 @@ export class FeedReader {
         await this.#readToEnd()
       } while (this.#again && !this.#stopped)
     } catch (error) {
+      // A storage that does not answer is asked again on schedule, not at once.
+      this.#again = false
       this.#options.metrics.count('im_feed_read_failures')
       this.#options.logger.warn({ err: error }, 'the change feed cannot be read')
     }
@@ -100,8 +104,17 @@ export class FeedReader {
         this.#options.onStale(batch.position, batch.position.epoch !== before.epoch)
         return
       }
-      for (const change of batch.changes) this.#options.onChange(change)
+      for (const change of batch.changes) this.#tell(change)
       if (!batch.more) return
+    }
+  }
+
+  /** The position is past the batch already, so one change that cannot be handled must not take the others along. */
+  #tell(change: Change): void {
+    try {
+      this.#options.onChange(change)
+    } catch (error) {
+      this.#options.logger.error({ err: error, changeId: change.id }, 'a change could not be handled')
     }
   }
 

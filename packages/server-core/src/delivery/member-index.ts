@@ -3,8 +3,9 @@ import type { PageReader } from '../app/page-reader.js'
 import { type Change, userChannel } from '../domain/change.js'
 import type { Bus, Clock, Logger, Membership, Storage } from '../ports/index.js'
 import { BusChannels } from './bus-channels.js'
-import { ConversationEntry, type EntryPorts, type LoadedMembers } from './conversation-entry.js'
+import { ConversationEntry, type EntryPorts } from './conversation-entry.js'
 import { LiveMessage, type LiveBatch } from './live-message.js'
+import { type LoadedMembers, userOf } from './local-members.js'
 import { type Subscriber, UserSlot } from './user-slot.js'
 
 const FILL_PAGE = 200
@@ -28,22 +29,30 @@ export class MemberIndex {
   readonly #slots = new Map<string, UserSlot>()
   readonly #entries = new Map<string, ConversationEntry>()
   readonly #channels: BusChannels
-  /** Until its channel is joined, an entry's head must not be read: a frame in between would be lost. */
+  /** Until its channel is joined, an entry's head is not read: a frame in between would come late, by the feed. */
   readonly #joined = new WeakMap<ConversationEntry, Promise<void>>()
   readonly #ports: EntryPorts
 
   constructor(options: MemberIndexOptions) {
     this.#options = options
     const { clock, logger } = options
-    this.#channels = new BusChannels(options.bus, (error) => logger.warn({ err: error }, 'a bus channel could not be joined or left'))
+    this.#channels = new BusChannels(options.bus, clock, (error) =>
+      logger.warn({ err: error }, 'a bus channel could not be joined or left'),
+    )
     this.#ports = {
       clock,
       logger,
       readRange: (conversationId, from, to) => this.#readRange(conversationId, from, to),
-      loadMembers: (entry, channels) => this.#loadMembers(entry, channels),
+      lowSeqOf: async (conversationId) => (await options.storage.readHeads([conversationId]))[0]?.lowSeq,
+      loadMembers: (conversationId, userIds) => this.#loadMembers(conversationId, userIds),
       slotOf: (userId) => this.#slots.get(userId),
       onEmpty: (entry) => this.#drop(entry),
     }
+  }
+
+  /** Bus channels joined, being joined or being left. */
+  get channels(): number {
+    return this.#channels.size
   }
 
   get conversations(): number {
@@ -62,9 +71,7 @@ export class MemberIndex {
   /** See KnownMembers: only a yes. */
   presentAt(conversationId: string, userId: string): number | undefined {
     const entry = this.#entries.get(conversationId)
-    if (entry?.isOpen !== true) return undefined
-    const member = entry.members.get(userId)
-    return member === undefined || member.leaveSeq !== undefined ? undefined : entry.memberVersion
+    return entry?.isOpen === true ? entry.presentAt(userId) : undefined
   }
 
   /** Highest seq of a conversation this node has given out; undefined when it does not follow it. */
@@ -81,13 +88,16 @@ export class MemberIndex {
   async attach(subscriber: Subscriber): Promise<void> {
     const slot = this.#slotFor(subscriber.userId)
     slot.subscribers.add(subscriber)
-    await this.#channels.retain(userChannel(subscriber.userId))
-    this.#channels.release(userChannel(subscriber.userId))
+    const channel = userChannel(subscriber.userId)
+    const joined = this.#channels.retain(channel)
+    this.#channels.release(channel)
+    await joined
     const memberships = await this.#options.storage.memberships(subscriber.userId)
     if (!slot.subscribers.has(subscriber)) return
-    const fresh = this.#join(slot, memberships)
-    await Promise.all(fresh.map((entry) => this.#joined.get(entry)))
-    await this.#openAt(fresh)
+    const entries = this.#join(slot, memberships, subscriber)
+    slot.told.add(subscriber)
+    // Those of others' attaches too: one that opens after this summary was read would begin above it.
+    await this.#openAt(entries.filter((entry) => !entry.isOpen))
     const summary = await this.#options.summary(subscriber.userId)
     if (slot.subscribers.has(subscriber)) subscriber.summarise(summary)
   }
@@ -95,7 +105,9 @@ export class MemberIndex {
   /** Removes a connection; the user's last one takes along what only they needed. */
   detach(subscriber: Subscriber): void {
     const slot = this.#slots.get(subscriber.userId)
-    if (slot === undefined || !slot.subscribers.delete(subscriber) || slot.subscribers.size > 0) return
+    if (slot === undefined || !slot.subscribers.delete(subscriber)) return
+    slot.told.delete(subscriber)
+    if (slot.subscribers.size > 0) return
     this.#slots.delete(slot.userId)
     for (const entry of [...slot.entries]) entry.remove(slot.userId)
     this.#channels.release(userChannel(slot.userId))
@@ -103,27 +115,28 @@ export class MemberIndex {
 
   /** Committed messages, from this node's lane or from the bus. */
   accept(batch: LiveBatch): void {
-    const entry = this.#entries.get(batch.conversationId) ?? this.#entryForFrame(batch.conversationId, batch.channels, batch.firstSeq)
+    const { conversationId, channels, firstSeq } = batch
+    const entry = this.#entries.get(conversationId) ?? this.#follow(conversationId, channels, firstSeq)
     entry?.accept(batch)
   }
 
   /** A row of the change feed. */
   acceptChange(change: Change): void {
     if (change.kind === 'void') return
-    const entry = this.#entries.get(change.conversationId)
-    if (change.kind === 'entries') {
-      const followed = entry ?? this.#entryForFrame(change.conversationId, change.channels, change.firstSeq)
-      followed?.noteMembers(change.memberVersion, change.channels)
-      followed?.noteCommitted(change.lastSeq)
-      return
-    }
-    entry?.noteMembers(change.memberVersion, change.channels)
+    const { conversationId, channels, firstSeq, lastSeq, memberVersion } = change
+    const entry = this.#entries.get(conversationId) ?? this.#follow(conversationId, channels, firstSeq)
+    entry?.noteMembers(memberVersion, channels)
+    if (lastSeq > 0) entry?.noteCommitted(lastSeq)
   }
 
   /** Forgets every watermark and attaches every connection again, spread over `spreadMs` (stale feed, new epoch). */
   reset(spreadMs: number): void {
-    for (const entry of [...this.#entries.values()]) for (const userId of [...entry.members.keys()]) entry.remove(userId)
-    for (const slot of this.#slots.values()) for (const subscriber of slot.subscribers) subscriber.resync(spreadMs)
+    for (const entry of [...this.#entries.values()]) this.#drop(entry)
+    for (const slot of this.#slots.values()) {
+      slot.told.clear()
+      slot.left.clear()
+      for (const subscriber of slot.subscribers) subscriber.resync(spreadMs)
+    }
   }
 
   #slotFor(userId: string): UserSlot {
@@ -135,19 +148,16 @@ export class MemberIndex {
     return slot
   }
 
-  /** Puts the user into the entries of their present memberships; returns those made by this. */
-  #join(slot: UserSlot, memberships: readonly Membership[]): readonly ConversationEntry[] {
-    const fresh: ConversationEntry[] = []
+  /** Puts the user into the entries of their present memberships, which it returns. */
+  #join(slot: UserSlot, memberships: readonly Membership[], subscriber: Subscriber): readonly ConversationEntry[] {
+    const entries: ConversationEntry[] = []
     for (const { conversationId, visibleFrom, leaveSeq, memberVersion } of memberships) {
       if (leaveSeq !== undefined) continue
-      let entry = this.#entries.get(conversationId)
-      if (entry === undefined) {
-        entry = this.#create(conversationId, memberVersion)
-        fresh.push(entry)
-      }
-      entry.put(slot.userId, { slot, visibleFrom, leaveSeq }, memberVersion)
+      const entry = this.#entries.get(conversationId) ?? this.#create(conversationId, memberVersion)
+      entry.admit(slot, visibleFrom, memberVersion, subscriber)
+      entries.push(entry)
     }
-    return fresh
+    return entries
   }
 
   #create(conversationId: string, memberVersion: number): ConversationEntry {
@@ -170,6 +180,7 @@ export class MemberIndex {
   async #openAt(entries: readonly ConversationEntry[]): Promise<void> {
     if (entries.length === 0) return
     try {
+      await Promise.all(entries.map((entry) => this.#joined.get(entry)))
       const heads = await this.#options.storage.readHeads(entries.map((entry) => entry.conversationId))
       const seqs = new Map(heads.map((head) => [head.conversationId, head.headSeq]))
       for (const entry of entries) entry.open(seqs.get(entry.conversationId) ?? 0)
@@ -182,12 +193,18 @@ export class MemberIndex {
     }
   }
 
-  /** A conversation this node does not follow: it does from now on if somebody it concerns is connected here. */
-  #entryForFrame(conversationId: string, channels: readonly string[], firstSeq: number): ConversationEntry | undefined {
-    if (!channels.some((channel) => channel.startsWith('user:') && this.#slots.has(channel.slice(5)))) return undefined
+  /**
+   * A conversation this node does not follow: it does from now on if somebody it concerns is connected here. To those
+   * who are attached it is new from `firstSeq` (0 = unknown) on, as they would have an entry otherwise; for those who are still
+   * attaching it may be an old one, of which the frame is a late copy, so it begins at its head.
+   */
+  #follow(conversationId: string, channels: readonly string[], firstSeq: number): ConversationEntry | undefined {
+    const named = channels.map((channel) => this.#slots.get(userOf(channel) ?? '')).filter((slot) => slot !== undefined)
+    if (named.length === 0) return undefined
     const entry = this.#create(conversationId, 0)
     entry.noteMembers(1, channels)
-    entry.open(firstSeq - 1)
+    if (firstSeq > 0 && named.some((slot) => slot.told.size > 0)) entry.open(firstSeq - 1)
+    else this.#openAt([entry]).catch((error: unknown) => this.#options.logger.warn({ err: error }, 'a new conversation waits for its head'))
     return entry
   }
 
@@ -196,12 +213,9 @@ export class MemberIndex {
     return slice.entries.map((stored) => LiveMessage.of(stored))
   }
 
-  async #loadMembers(entry: ConversationEntry, channels: readonly string[]): Promise<LoadedMembers | undefined> {
-    const named = channels.filter((channel) => channel.startsWith('user:')).map((channel) => channel.slice(5))
-    const userIds = [...new Set([...entry.members.keys(), ...named])].filter((userId) => this.#slots.has(userId))
-    const loaded = await this.#options.storage.readMembers(entry.conversationId, userIds)
-    if (loaded === undefined) return undefined
-    return { memberVersion: loaded.head.memberVersion, members: loaded.members }
+  async #loadMembers(conversationId: string, userIds: readonly string[]): Promise<LoadedMembers | undefined> {
+    const loaded = await this.#options.storage.readMembers(conversationId, userIds)
+    return loaded && { memberVersion: loaded.head.memberVersion, members: loaded.members }
   }
 }
 

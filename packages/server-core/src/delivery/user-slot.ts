@@ -19,7 +19,14 @@ export interface Subscriber {
 export class UserSlot {
   readonly userId: string
   readonly subscribers: Set<Subscriber> = new Set()
+  /**
+   * Those of them whose memberships have been read. A conversation that comes up later is news to them; to the others
+   * it will be in the summary, which is read after the memberships.
+   */
+  readonly told: Set<Subscriber> = new Set()
   readonly entries: Set<ConversationEntry> = new Set()
+  /** Conversations the user has left while connected, with the last seq they may see: all of it has been told. */
+  readonly left: Map<string, number> = new Map()
 
   constructor(userId: string) {
     this.userId = userId
