@@ -83,6 +83,7 @@ class MountedServer implements ImServer {
   readonly #endpoint: WsEndpoint
   #started: Promise<void> | undefined
   #closed: Promise<void> | undefined
+  #serving = false
 
   constructor(options: ResolvedOptions) {
     this.#options = options
@@ -95,6 +96,7 @@ class MountedServer implements ImServer {
       app: { send, acknowledge, read, conversations },
       ...{ authenticate, directory, accounts, ids, clock, logger, basePath, bodyBytes: limits.frameBytes },
       draining: () => node.gateway.isDraining,
+      serving: () => this.#serving,
     })
     this.api = apiOf(node)
   }
@@ -172,6 +174,7 @@ class MountedServer implements ImServer {
     await events.start()
     feedKeeper.start()
     gateway.start()
+    this.#serving = true
     if (!storage.capabilities.durable) {
       logger.warn({ nodeId }, 'storage is memory: messages are gone when this process ends')
       if (process.env.NODE_ENV === 'production') logger.error({ nodeId }, 'storage is memory under NODE_ENV=production')
@@ -180,6 +183,7 @@ class MountedServer implements ImServer {
 
   async #close(): Promise<void> {
     await this.#started?.catch(() => undefined)
+    this.#serving = false
     const { gateway, acknowledge, lanes, feedReader, feedKeeper, events, bus, presence, rateLimiter, badges, storage } = this.#node
     this.#endpoint.detachAll()
     gateway.close()

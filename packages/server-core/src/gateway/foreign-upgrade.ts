@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server as HttpServer } from 'node:http'
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
 import { Server as TlsServer } from 'node:tls'
 import type { Duplex } from 'node:stream'
 
@@ -13,22 +13,36 @@ const hopHeaders: ReadonlySet<string> = new Set(['upgrade', 'http2-settings'])
 export function passOn(server: HttpServer, req: IncomingMessage, socket: Duplex, head: Buffer, soon: (fn: () => void) => void): void {
   const others = server.listenerCount('upgrade') > 1
   const isWebSocket = req.headers.upgrade?.toLowerCase() === 'websocket'
+  const again = (): void => whenAnswered(socket, () => replay(server, req, socket, head))
   if (!others) {
-    replay(server, req, socket, head)
+    again()
     return
   }
   if (isWebSocket) return
   const written = bytesWritten(socket)
+  // An answer to an earlier request of a pipelining client writes too, which says nothing about this one.
+  const answering = pendingAnswer(socket) !== undefined
   // Listeners after ours get their turn first: one that wants the socket has touched it by then.
   soon(() => {
-    if (socket.destroyed || bytesWritten(socket) !== written || socket.listenerCount('data') > 0 || socket.listenerCount('readable') > 0)
-      return
-    replay(server, req, socket, head)
+    if (socket.destroyed || socket.listenerCount('data') > 0 || socket.listenerCount('readable') > 0) return
+    if (answering || bytesWritten(socket) === written) again()
   })
 }
 
+/** Answers to a pipelining client's earlier requests belong to the parser that is gone; the new one would wait for them for ever. */
+function whenAnswered(socket: Duplex, fn: () => void): void {
+  const pending = pendingAnswer(socket)
+  if (pending === undefined) fn()
+  else pending.once('close', () => whenAnswered(socket, fn))
+}
+
+/** The response that has the socket. Private to Node's http, which has had it since its beginnings and offers no other way to know. */
+const pendingAnswer = (socket: Duplex): ServerResponse | undefined =>
+  (socket as Duplex & { readonly _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
+
 /** Gives the socket back to the server as a new connection that begins with the same request, less the offer. */
 function replay(server: HttpServer, req: IncomingMessage, socket: Duplex, head: Buffer): void {
+  if (socket.destroyed) return
   const { rawHeaders } = req
   let text = `${req.method} ${req.url} HTTP/${req.httpVersion}\r\n`
   for (let i = 0; i < rawHeaders.length; i += 2) {

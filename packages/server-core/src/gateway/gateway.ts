@@ -20,6 +20,7 @@ export class Gateway implements ConnectionHost {
   #unauthenticated = 0
   #bufferedBytes = 0
   #cancelSweep: Cancel | undefined
+  #started = false
   #draining = false
 
   constructor(context: GatewayContext) {
@@ -41,6 +42,8 @@ export class Gateway implements ConnectionHost {
   /** Whether another socket may come in now; otherwise why not. */
   get refusal(): ImError | undefined {
     if (this.#draining) return new ImError('DRAINING', { retryAfterMs: 1_000 })
+    // Before that nobody knows the epoch, and what is committed meanwhile would reach nobody.
+    if (!this.#started) return new ImError('UNAVAILABLE', { detail: 'The server is starting.', retryAfterMs: 1_000 })
     if (this.#unauthenticated >= this.context.limits.unauthenticatedSockets) {
       return new ImError('BUSY', { detail: 'Too many sockets have not authenticated yet.', retryAfterMs: 2_000 })
     }
@@ -48,6 +51,7 @@ export class Gateway implements ConnectionHost {
   }
 
   start(): void {
+    this.#started = true
     this.#cancelSweep = this.context.clock.after(TIMING.sweep, () => {
       this.#sweep()
       this.start()

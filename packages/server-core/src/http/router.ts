@@ -22,6 +22,8 @@ export interface RouterOptions {
   readonly logger: Logger
   /** While true, answers ask their connections to close, so that clients move to another node; they are still served. */
   readonly draining: () => boolean
+  /** While false, our own paths answer `UNAVAILABLE`. @default always true */
+  readonly serving?: (() => boolean) | undefined
   /** What every path begins with, besides the prefix of a mount; '' or such as '/im'. @default '' */
   readonly basePath?: string | undefined
   /** Bytes a request's body may have. @default the frame limit, 64 KiB, so that what fits a SEND fits a POST */
@@ -102,7 +104,8 @@ class Exchange {
   }
 
   async #result({ route, params }: RouteMatch, search: string): Promise<string> {
-    const { context, bodyBytes } = this.#server
+    const { context, bodyBytes, serving } = this.#server
+    if (serving?.() === false) throw new ImError('UNAVAILABLE', { detail: 'The server is not running (im.start()).', retryAfterMs: 1_000 })
     const principal = route.access === 'anyone' ? undefined : await this.#authenticate()
     const path = readPath(route.path, params)
     const query = readQuery(route.query, search)
