@@ -311,6 +311,58 @@ function seeded(seed: string): (below: number) => number {
   }
 }
 
+describe('too many', () => {
+  const statusOf = (opening: Promise<TcpWebSocket>): Promise<string> =>
+    opening.then(
+      (socket) => {
+        opened.push(socket)
+        return '101'
+      },
+      (error: Error) => error.message,
+    )
+  let opened: TcpWebSocket[] = []
+  const finish = async (server: RunningServer): Promise<void> => {
+    for (const socket of opened) socket.end()
+    opened = []
+    await until('they are gone', () => server.im.stats().connections === 0)
+    await server.stop()
+  }
+
+  it('upgrades a second are refused 503, and soon welcome again', async () => {
+    const server = await startServer({ limits: { upgradesPerSecond: 5 } })
+    const statuses = await Promise.all(Array.from({ length: 12 }, () => statusOf(TcpWebSocket.open(server.port))))
+    expect(statuses.filter((status) => status === '101').length).toBeLessThan(9)
+    expect(statuses).toContain('HTTP/1.1 503 Service Unavailable')
+    await until('there is room', async () => (await statusOf(TcpWebSocket.open(server.port))) === '101')
+    await finish(server)
+  })
+
+  it('sockets that say nothing are refused 503; those that have spoken do not count', async () => {
+    const server = await startServer({ limits: { unauthenticatedSockets: 3 } })
+    const pair = await HealthyPair.start(server.port, 'alice', 'bob')
+    const statuses: string[] = []
+    for (let i = 0; i < 5; i++) statuses.push(await statusOf(TcpWebSocket.open(server.port)))
+    expect(statuses).toEqual(['101', '101', '101', 'HTTP/1.1 503 Service Unavailable', 'HTTP/1.1 503 Service Unavailable'])
+    expect(await pair.stop()).toBe('')
+    await finish(server)
+  })
+
+  it('connections of one user are refused with BUSY, 4004, and others’ are not', async () => {
+    const server = await startServer({ limits: { connectionsPerUser: 2 } })
+    for (let i = 0; i < 2; i++) opened.push(await TcpWebSocket.connected(server.port, 'alice'))
+    const third = await TcpWebSocket.open(server.port)
+    third.stomp('CONNECT', [
+      ['accept-version', '1.2'],
+      ['passcode', 'alice'],
+    ])
+    await until('it is refused', () => third.hasEnded)
+    expect(third.error?.headers.get('message')).toBe('BUSY')
+    expect(third.closeCode).toBe(4004)
+    opened.push(await TcpWebSocket.connected(server.port, 'bob'))
+    await finish(server)
+  })
+})
+
 describe('a client that stops reading', () => {
   let server: RunningServer
   let pair: HealthyPair

@@ -268,6 +268,43 @@ describe('a bare stompjs client', () => {
     expect(second.shown).toEqual(['4', '5', '6', '7', '8', '9', '10', '11', '12'])
   })
 
+  it.each(['STOMP then REST', 'REST then STOMP'])(
+    'gets the first answer to a retry although it is over its limit by then: %s',
+    async (order) => {
+      await server.stop()
+      server = await startServer({ limits: { sendsPerSecond: 0.001, sendBurst: 2 } })
+      const alice = plain('alice', 'd~alice~bob')
+      await until('it is attached', () => alice.isAttached)
+      const body = (msgId: string, text: string) => ({ msgId, toUserId: 'bob', body: { type: 'text', text } })
+      const rest = (msgId: string, text: string) => server.rest('alice', 'POST', '/api/im/messages', body(msgId, text))
+      let msgId: string = randomUUID()
+      if (order === 'STOMP then REST') {
+        msgId = alice.send('bob', 'once')
+        await until('it is settled', () => alice.unsettled === 0)
+        const first = alice.receiptOf(msgId)
+        await rest(randomUUID(), 'the limit')
+        expect((await rest(randomUUID(), 'over it')).body).toMatchObject({ code: 'RATE_LIMITED', retryAfterMs: expect.any(Number) })
+        expect((await rest(msgId, 'once')).body).toEqual({
+          msgId,
+          conversationId: 'd~alice~bob',
+          seq: Number(first?.seq),
+          ord: Number(first?.ord),
+          timestamp: Number(first?.timestamp),
+          duplicate: true,
+        })
+      } else {
+        const first = await rest(msgId, 'once')
+        await rest(randomUUID(), 'the limit')
+        alice.send('bob', 'over it')
+        await until('it is refused', () => alice.refusals.length === 1)
+        expect(alice.refusals[0]).toMatchObject({ code: 'RATE_LIMITED', retry: 'later' })
+        const receipt = new Promise<IFrame>((resolve) => alice.stomp.watchForReceipt('again', resolve))
+        alice.raw('/app/chat.sendMessage', JSON.stringify(body(msgId, 'once')), 'again')
+        expect((await receipt).headers).toMatchObject({ duplicate: 'true', seq: '1', timestamp: String(first.body.timestamp) })
+      }
+    },
+  )
+
   it('leaves with DISCONNECT and its receipt, 1000', async () => {
     const alice = plain('alice', 'd~alice~bob')
     await until('it is attached', () => alice.isAttached)

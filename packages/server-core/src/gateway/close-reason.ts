@@ -20,7 +20,9 @@ export function closeCodeOf(error: ImError): number {
 
 /** Cut to what a close frame can carry, on a character. */
 export function closeReason(text: string): string {
-  let reason = text
-  while (Buffer.byteLength(reason) > MAX_CLOSE_REASON_BYTES) reason = reason.slice(0, -1)
-  return reason
+  const bytes = Buffer.from(text)
+  let end = Math.min(bytes.length, MAX_CLOSE_REASON_BYTES)
+  // Back to where a character begins: what follows the cut must not be a continuation byte.
+  while (end < bytes.length && ((bytes[end] as number) & 0xc0) === 0x80) end--
+  return bytes.toString('utf8', 0, end)
 }

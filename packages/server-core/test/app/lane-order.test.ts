@@ -43,7 +43,7 @@ describe('lane order', () => {
         refused: fc.boolean(),
         leavesTwice: fc.boolean(),
       }),
-      { minLength: 1, maxLength: 12 },
+      { minLength: 1, maxLength: 12, size: 'max' },
     )
     await fc.assert(
       fc.asyncProperty(sends, async (script) => {

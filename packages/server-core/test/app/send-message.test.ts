@@ -188,7 +188,7 @@ describe('sending', () => {
   it('commits every accepted message once, densely, whatever is retried and whatever answer is lost', async () => {
     const plan = fc.array(
       fc.record({ id: fc.nat(5), by: fc.constantFrom(alice, bob), text: fc.constantFrom('x', 'y'), lost: fc.boolean() }),
-      { minLength: 1, maxLength: 30 },
+      { minLength: 1, maxLength: 30, size: 'max' },
     )
     await fc.assert(
       fc.asyncProperty(plan, async (steps) => {

@@ -58,7 +58,7 @@ const steps = fc.array(
     { weight: 1, arbitrary: fc.constantFrom('stall', 'flow', 'pong', 'drop').map((kind) => ({ kind })) },
     { weight: 1, arbitrary: fc.nat({ max: 12_000 }).map((ms) => ({ kind: 'wait' as const, ms })) },
   ),
-  { maxLength: 25 },
+  { maxLength: 25, size: 'max' },
 )
 
 const connectFrame = serializeFrame('CONNECT', { 'accept-version': '1.2', passcode: 'alice' })
