@@ -20,6 +20,9 @@ const special = /[\\\r\n:\0]/
 const escapable = /[\\\r\n:]/g
 const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\r': '\\r', '\n': '\\n', ':': '\\c' }
 
+/** `text` as a header value or name of any frame but CONNECT and CONNECTED (STOMP 1.2 "Value Encoding"). */
+export const escapeHeader = (text: string): string => (special.test(text) ? encodeText(text, true, false) : text)
+
 const encodeEscapes = (text: string): string => text.replace(escapable, (char) => escapes[char] as string)
 
 function encodeText(text: string, escaped: boolean, isName: boolean): string {
@@ -78,6 +81,13 @@ export function appendBody(head: FrameHead, body: Uint8Array): Uint8Array {
   writeFrame(head, body, frame, 0)
   return frame
 }
+
+/**
+ * One frame as text, NUL included, for who encodes it elsewhere in one go. `bodyBytes` is the body's length in UTF-8. Throws as
+ * {@link frameHead} does.
+ */
+export const frameText = (command: Command, headers: HeaderInput, body: string, bodyBytes: number): string =>
+  `${headText(command, headers, bodyBytes)}${body}\0`
 
 /** Encodes one frame; a string body as UTF-8. Throws as {@link frameHead} does. Lone surrogates become U+FFFD. */
 export function serializeFrame(command: Command, headers: HeaderInput, body: Uint8Array | string = noBody): Uint8Array {

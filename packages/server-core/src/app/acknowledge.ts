@@ -15,9 +15,12 @@ export interface AcknowledgeOptions {
   readonly onMoved: (userId: string, conversationId: string, state: CursorState) => void
 }
 
+/** One user's position in one conversation on its way to the next flush; everybody who moves it meanwhile shares its outcome. */
 interface Pending {
   readonly move: { conversationId: string; userId: string; deliveredSeq: number; readSeq: number }
-  readonly waiters: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[]
+  readonly written: Promise<void>
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
 }
 
 /**
@@ -53,19 +56,15 @@ export class Acknowledge {
     } catch (error) {
       return Promise.reject(error)
     }
-    const written = request.acks.map(
-      (ack) =>
-        new Promise<void>((resolve, reject) => {
-          this.#gather(moveOf(principal.userId, ack), { resolve, reject })
-        }),
-    )
+    const written = request.acks.map((ack) => this.#gather(moveOf(principal.userId, ack)))
     if (!this.#scheduled) {
       this.#scheduled = true
       this.#options.clock.after(FLUSH_MS, () => {
         void this.flush()
       })
     }
-    return Promise.all(written).then(() => undefined)
+    const [only] = written
+    return written.length === 1 && only !== undefined ? only : Promise.all(written).then(() => undefined)
   }
 
   /** Writes what was gathered. Never rejects: each acknowledgement carries its own outcome. */
@@ -81,16 +80,16 @@ export class Acknowledge {
     if (epoch !== undefined && epoch !== this.#options.epoch()) throw new ImError('EPOCH_CHANGED')
   }
 
-  #gather(move: CursorMove, waiter: Pending['waiters'][number]): void {
+  #gather(move: CursorMove): Promise<void> {
     const key = `${move.userId} ${move.conversationId}`
     let pending = this.#pending.get(key)
     if (pending === undefined) {
-      pending = { move: { conversationId: move.conversationId, userId: move.userId, deliveredSeq: 0, readSeq: 0 }, waiters: [] }
+      pending = newPending(move)
       this.#pending.set(key, pending)
     }
     pending.move.deliveredSeq = Math.max(pending.move.deliveredSeq, move.deliveredSeq ?? 0)
     pending.move.readSeq = Math.max(pending.move.readSeq, move.readSeq ?? 0)
-    pending.waiters.push(waiter)
+    return pending.written
   }
 
   async #flushAll(gathered: Pending[]): Promise<void> {
@@ -100,9 +99,9 @@ export class Acknowledge {
       const slice = gathered.slice(i, i + SLICE)
       try {
         await this.#write(slice.map((pending) => pending.move))
-        for (const pending of slice) for (const waiter of pending.waiters) waiter.resolve()
+        for (const pending of slice) pending.resolve()
       } catch (error) {
-        for (const pending of slice) for (const waiter of pending.waiters) waiter.reject(error)
+        for (const pending of slice) pending.reject(error)
       }
     }
   }
@@ -118,6 +117,18 @@ export class Acknowledge {
     })
     return states
   }
+}
+
+function newPending({ conversationId, userId }: CursorMove): Pending {
+  let resolve!: Pending['resolve']
+  let reject!: Pending['reject']
+  const written = new Promise<void>((yes, no) => {
+    resolve = yes
+    reject = no
+  })
+  // Not everybody waits for the outcome.
+  written.catch(() => undefined)
+  return { move: { conversationId, userId, deliveredSeq: 0, readSeq: 0 }, written, resolve, reject }
 }
 
 function moveOf(userId: string, ack: ValidAckRequest['acks'][number]): CursorMove {

@@ -1,7 +1,7 @@
 import { ImError, isImError, type SendableBody, type SentMessage } from '@innerline/protocol'
 import { fingerprint } from '../domain/fingerprint.js'
 import { previewOf } from '../domain/preview.js'
-import type { AppendResult, Clock, Ids, Logger, Principal, RateLimiter, RateRule, Storage } from '../ports/index.js'
+import type { AppendResult, Clock, Ids, Logger, Principal, RateDecision, RateLimiter, RateRule, Storage } from '../ports/index.js'
 import type { AppendLanes } from './append-lanes.js'
 import { channelsOf, type ConversationAccess, targetOf } from './conversation-access.js'
 import { type BeforeSendPolicy, type Hooks, runBeforeSend } from './hooks.js'
@@ -28,6 +28,9 @@ export interface SendOptions {
 }
 
 const granted = { ok: true } as const
+
+/** What may be stored, or the answer that was given before. */
+type Admission = { readonly memberVersion: number; readonly body: SendableBody } | { readonly sent: SentMessage }
 
 interface Draft {
   readonly msgId: string
@@ -62,7 +65,8 @@ export class SendMessage {
       const { body, replyTo, mentions } = request
       const hash = fingerprint({ kind: 'message', conversationId, body, replyTo, mentions })
       const draft: Draft = { msgId, conversationId, hash }
-      const admitted = await this.#admit(principal, request, draft, options?.trusted === true)
+      const admission = this.#admit(principal, request, draft, options?.trusted === true)
+      const admitted = admission instanceof Promise ? await admission : admission
       if ('sent' in admitted) return admitted.sent
       const stored = admitted.body === body ? bodyJson : JSON.stringify(admitted.body)
       if (place?.waits === true) await place.turn
@@ -87,19 +91,34 @@ export class SendMessage {
     }
   }
 
-  /** Rights, limits and hook. A refusal stands only if the message is not already committed (DESIGN §4). */
-  async #admit(
+  /** Rights, limits and hook; without a wait where the node knows the member, counts by itself and there is no hook. */
+  #admit(principal: Principal, request: ValidSendRequest, draft: Draft, trusted: boolean): Admission | Promise<Admission> {
+    const { access, hooks } = this.#options
+    const right = access.authoriseSend(principal, draft.conversationId)
+    if (typeof right !== 'number') return this.#admitLater(principal, request, draft, right, () => this.#take(principal, trusted))
+    const taken = this.#take(principal, trusted)
+    const now = !(taken instanceof Promise) && taken.ok && hooks.beforeSend === undefined
+    return now
+      ? { memberVersion: right, body: request.body as SendableBody }
+      : this.#admitLater(principal, request, draft, right, () => taken)
+  }
+
+  #take(principal: Principal, trusted: boolean): RateDecision | Promise<RateDecision> {
+    return trusted ? granted : this.#options.limiter.take(`send:${principal.userId}`, this.#options.sendRule)
+  }
+
+  /** A refusal stands only if the message is not already committed (DESIGN §4). */
+  async #admitLater(
     principal: Principal,
     request: ValidSendRequest,
     draft: Draft,
-    trusted: boolean,
-  ): Promise<{ readonly memberVersion: number; readonly body: SendableBody } | { readonly sent: SentMessage }> {
-    const { access, limiter, sendRule, hooks } = this.#options
+    right: number | Promise<number>,
+    take: () => RateDecision | Promise<RateDecision>,
+  ): Promise<Admission> {
+    const { sendRule, hooks } = this.#options
     try {
-      const right = access.authoriseSend(principal, draft.conversationId)
-      const memberVersion = typeof right === 'number' ? right : await right
-      const taken = trusted ? granted : limiter.take(`send:${principal.userId}`, sendRule)
-      const decision = taken instanceof Promise ? await taken : taken
+      const memberVersion = await right
+      const decision = await take()
       if (!decision.ok) {
         throw new ImError('RATE_LIMITED', {
           detail: `At most ${sendRule.perSecond} messages a second.`,

@@ -25,6 +25,7 @@ export class CommittedPublisher {
     try {
       for (const batch of batchesOf(items, results)) {
         this.#index.accept(batch)
+        if (this.#bus.alone === true) continue
         const bytes = encodeBatch(batch)
         for (const channel of batch.channels) this.#bus.publish(channel, bytes)
       }

@@ -25,7 +25,7 @@ export class Hints {
   send(userId: string, key: string, event: NewSessionEvent): void {
     const hint: Hint = { userId, key, json: JSON.stringify({ ...event, at: this.#clock.now() }) }
     this.receive(hint)
-    this.#bus.publish(userChannel(userId), encodeHint(hint))
+    if (this.#bus.alone !== true) this.#bus.publish(userChannel(userId), encodeHint(hint))
   }
 
   /** A hint of another node. */

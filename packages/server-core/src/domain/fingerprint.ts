@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** JSON with keys in code-unit order, so that two spellings of one value are one text. `value` must come from JSON. */
 export function canonicalJson(value: unknown): string {
@@ -25,17 +25,10 @@ export interface Fingerprinted {
  * Tells a retry from an id clash: 128 bits over the request as received, before any hook rewrites it, so that a
  * retry matches whatever the hook does the second time. It never changes afterwards.
  */
-export const fingerprint = (request: Fingerprinted): string =>
-  createHash('sha256')
-    .update(
-      canonicalJson([
-        request.kind,
-        request.conversationId,
-        request.target ?? null,
-        request.body,
-        request.replyTo ?? null,
-        request.mentions ?? null,
-      ]),
-    )
-    .digest('hex')
-    .slice(0, 32)
+export function fingerprint({ kind, conversationId, target, body, replyTo, mentions }: Fingerprinted): string {
+  const canonical = `["${kind}","${conversationId}",${quoted(target)},${canonicalJson(body)},${quoted(replyTo)},${canonicalJson(mentions ?? null)}]`
+  return hash('sha256', canonical, 'hex').slice(0, 32)
+}
+
+/** Ids are of alphabets that JSON does not escape. */
+const quoted = (id: string | undefined): string => (id === undefined ? 'null' : `"${id}"`)

@@ -230,19 +230,19 @@ export class Connection implements SocketListener, Subscriber {
     return this.subscriptions.find((subscription) => subscription.destination === destination)
   }
 
-  queued(subscription: Subscription, body: string): Uint8Array {
+  queued(subscription: Subscription, body: string): string {
     return queueFrame(subscription, `q:${++this.#messageId}`, body)
   }
 
   /** Queues an answer. */
-  owe(frame: Uint8Array): void {
+  owe(frame: string): void {
     if (this.state === 'closed') return
     this.queue.pushOwed(this.#prepare(frame))
     this.host.markDirty(this)
   }
 
   /** Queues a hint frame on a queue other than `session`. */
-  hintFrame(key: string, frame: Uint8Array): void {
+  hintFrame(key: string, frame: string): void {
     this.queue.pushHint(key, this.#prepare(frame))
     this.host.markDirty(this)
   }
@@ -363,7 +363,7 @@ export class Connection implements SocketListener, Subscriber {
     this.queue.pushOwed(this.#prepare(errorFrame(refusal, headers)))
   }
 
-  #prepare(frame: Uint8Array): Uint8Array {
+  #prepare(frame: string): Uint8Array {
     return this.socket.prepare(frame, this.#binary)
   }
 }
@@ -374,4 +374,4 @@ function frameCount(items: readonly ParsedItem[]): number {
   return count
 }
 
-const heartBeatFrame = new Uint8Array([10])
+const heartBeatFrame = '\n'

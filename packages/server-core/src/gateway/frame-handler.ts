@@ -95,7 +95,9 @@ function sendMessage(connection: Connection, frame: Frame): void {
 }
 
 function acknowledge(connection: Connection, frame: Frame, request: ValidAckRequest): void {
-  answerLater(connection, frame, connection.host.context.acknowledge.soon(connection.principal as Principal, request))
+  const written = connection.host.context.acknowledge.soon(connection.principal as Principal, request)
+  if (frame.headers.has('receipt')) answerLater(connection, frame, written)
+  else written.catch((error: unknown) => connection.refuse(error, { destination: frame.headers.get('destination') }))
 }
 
 /** STOMP's own ACK: its id says conversation and seq, so it is stateless and cumulative per conversation. */

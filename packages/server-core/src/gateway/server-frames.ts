@@ -1,9 +1,21 @@
-import { type ErrorMessage, HEADERS, type ImError, QUEUES, type SentMessage, serializeFrame } from '@innerline/protocol'
+import {
+  type Command,
+  type ErrorMessage,
+  escapeHeader,
+  frameText,
+  HEADERS,
+  type HeaderInput,
+  type ImError,
+  QUEUES,
+  type SentMessage,
+} from '@innerline/protocol'
 import type { LiveMessage } from '../delivery/index.js'
 
-/** The frames a server sends, each as one STOMP frame. Header values are ids and numbers, never user text. */
+/** The frames a server sends, each one STOMP frame as text; the socket encodes it. Header values are ids and numbers, never user text. */
 
 const json = 'application/json'
+
+const text = (command: Command, headers: HeaderInput, body = ''): string => frameText(command, headers, body, Buffer.byteLength(body))
 
 export interface Subscription {
   readonly id: string
@@ -17,8 +29,8 @@ export function connectedFrame(values: {
   readonly epoch: number
   readonly heartBeat: string
   readonly reconnectWindowMs: number
-}): Uint8Array {
-  return serializeFrame('CONNECTED', [
+}): string {
+  return text('CONNECTED', [
     ['version', '1.2'],
     ['heart-beat', values.heartBeat],
     ['server', 'innerline/1'],
@@ -29,21 +41,19 @@ export function connectedFrame(values: {
   ])
 }
 
-export function logFrame(subscription: Subscription, message: LiveMessage): Uint8Array {
-  const messageId = `${message.conversationId}:${message.seq}`
-  const headers: [string, string][] = [
-    ['subscription', subscription.id],
-    ['destination', QUEUES.messages],
-    ['message-id', messageId],
-    ['content-type', json],
-  ]
-  if (subscription.ack !== 'auto') headers.push(['ack', messageId])
-  return serializeFrame('MESSAGE', headers, message.json)
+/** The one frame on the hot path of a fan-out, so spelled out; what varies is escaped. */
+export function logFrame(subscription: Subscription, message: LiveMessage): string {
+  const messageId = `${escapeHeader(message.conversationId)}\\c${message.seq}`
+  const ack = subscription.ack === 'auto' ? '' : `ack:${messageId}\n`
+  return (
+    `MESSAGE\nsubscription:${escapeHeader(subscription.id)}\ndestination:${QUEUES.messages}\nmessage-id:${messageId}\n${ack}` +
+    `content-type:${json}\ncontent-length:${Buffer.byteLength(message.json)}\n\n${message.json}\0`
+  )
 }
 
 /** A MESSAGE on a queue that is not a log. `messageId` only has to differ within the connection. */
-export const queueFrame = (subscription: Subscription, messageId: string, body: string): Uint8Array =>
-  serializeFrame(
+export const queueFrame = (subscription: Subscription, messageId: string, body: string): string =>
+  text(
     'MESSAGE',
     [
       ['subscription', subscription.id],
@@ -54,23 +64,17 @@ export const queueFrame = (subscription: Subscription, messageId: string, body: 
     body,
   )
 
-export const receiptFrame = (receipt: string): Uint8Array => serializeFrame('RECEIPT', [['receipt-id', receipt]])
+export const receiptFrame = (receipt: string): string => text('RECEIPT', [['receipt-id', receipt]])
 
-export const sentFrame = (receipt: string, sent: SentMessage): Uint8Array =>
-  serializeFrame('RECEIPT', [
-    ['receipt-id', receipt],
-    [HEADERS.msgId, sent.msgId],
-    [HEADERS.conversationId, sent.conversationId],
-    [HEADERS.seq, String(sent.seq)],
-    [HEADERS.ord, String(sent.ord)],
-    [HEADERS.timestamp, String(sent.timestamp)],
-    [HEADERS.duplicate, String(sent.duplicate)],
-  ])
+/** Spelled out, as every send gets one; what varies is escaped. */
+export const sentFrame = (receipt: string, sent: SentMessage): string =>
+  `RECEIPT\nreceipt-id:${escapeHeader(receipt)}\n${HEADERS.msgId}:${sent.msgId}\n${HEADERS.conversationId}:${escapeHeader(sent.conversationId)}\n` +
+  `${HEADERS.seq}:${sent.seq}\n${HEADERS.ord}:${sent.ord}\n${HEADERS.timestamp}:${sent.timestamp}\n${HEADERS.duplicate}:${sent.duplicate}\n\n\0`
 
-export function errorFrame(refusal: ErrorMessage, extraHeaders: readonly (readonly [string, string])[] = []): Uint8Array {
+export function errorFrame(refusal: ErrorMessage, extraHeaders: readonly (readonly [string, string])[] = []): string {
   const headers: (readonly [string, string])[] = [['content-type', json], ['message', refusal.code], ...extraHeaders]
   if (refusal.receipt !== undefined) headers.push(['receipt-id', refusal.receipt])
-  return serializeFrame('ERROR', headers, JSON.stringify(refusal))
+  return text('ERROR', headers, JSON.stringify(refusal))
 }
 
 /** The body of a refusal, from the error table. */

@@ -1,7 +1,7 @@
 /** What the gateway needs of a socket. The WebSocket library is behind it; so is the simulator's wire. */
 export interface GatewaySocket {
   /** Turns a STOMP frame into the bytes that carry it, once for every socket of this kind that gets the same. */
-  prepare(frame: Uint8Array, binary: boolean): Uint8Array
+  prepare(frame: string, binary: boolean): Uint8Array
   /** Hands prepared frames over in one write. Ignored when the socket has ended. */
   write(frames: readonly Uint8Array[]): void
   /** Bytes handed over that the peer's side has not taken yet. */

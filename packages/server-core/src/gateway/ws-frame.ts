@@ -2,11 +2,11 @@ const FIN_TEXT = 0x81
 const FIN_BINARY = 0x82
 
 /**
- * One unmasked, unfragmented server frame (RFC 6455 §5.2) around `payload`. Made by hand so that a message's frame is
- * built once for all its sockets; the library would build it anew per send.
+ * One unmasked, unfragmented server frame (RFC 6455 §5.2) around `text`. Made by hand so that a message's frame is
+ * built once for all its sockets, in one allocation; the library would build it anew per send.
  */
-export function wsFrame(payload: Uint8Array, binary: boolean): Uint8Array {
-  const { length } = payload
+export function wsFrame(text: string, binary: boolean): Uint8Array {
+  const length = Buffer.byteLength(text)
   const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : 10
   const frame = Buffer.allocUnsafe(headerLength + length)
   frame[0] = binary ? FIN_BINARY : FIN_TEXT
@@ -19,6 +19,7 @@ export function wsFrame(payload: Uint8Array, binary: boolean): Uint8Array {
     frame[1] = 127
     frame.writeBigUInt64BE(BigInt(length), 2)
   }
-  frame.set(payload, headerLength)
+  // As many bytes as code units means ASCII alone, which is copied faster.
+  frame.write(text, headerLength, length === text.length ? 'latin1' : 'utf8')
   return frame
 }

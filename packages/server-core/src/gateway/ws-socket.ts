@@ -60,7 +60,7 @@ export class WsSocket implements GatewaySocket {
     this.#ws.on('error', onError)
   }
 
-  prepare(frame: Uint8Array, binary: boolean): Uint8Array {
+  prepare(frame: string, binary: boolean): Uint8Array {
     return wsFrame(frame, binary)
   }
 

@@ -98,6 +98,9 @@ export function memoryBus(options: MemoryBusOptions = {}): Bus {
     get healthy() {
       return open && !hub.broken
     },
+    get alone() {
+      return hub.nodes.size === 1 && open
+    },
   }
 }
 

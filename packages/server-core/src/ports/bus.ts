@@ -9,7 +9,7 @@ export interface Bus {
   close(): Promise<void>
   /**
    * Sends bytes to every *other* node that has joined the channel; the publishing node never gets its own. Never
-   * rejects and never throws: a loss is told by `onInterrupted` or not at all. Ignored after close.
+   * rejects and never throws: a loss is told by `onInterrupted` or not at all. Ignored after close. `bytes` must not be changed afterwards.
    */
   publish(channel: string, bytes: Uint8Array): void
   /** From its resolution on, frames of the channel arrive. Joining twice is joining once. */
@@ -22,4 +22,6 @@ export interface Bus {
   onInterrupted(listener: () => void): void
   /** False while frames are known not to flow. */
   readonly healthy: boolean
+  /** True while no other node can be listening, as far as this bus knows for sure; saves making frames for nobody. */
+  readonly alone?: boolean
 }

@@ -55,7 +55,7 @@ describe('frames', () => {
     const kinds: boolean[] = []
     socket.prepare = (frame, binary) => {
       kinds.push(binary)
-      return frame
+      return Buffer.from(frame)
     }
     socket.raw('NACK\nid:x\nreceipt:1\n\n\0', { binary: true })
     await node.clock.settle()

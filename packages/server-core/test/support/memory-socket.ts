@@ -42,8 +42,8 @@ export class MemorySocket implements GatewaySocket {
 
   // --- the server's side
 
-  prepare(frame: Uint8Array, _binary: boolean): Uint8Array {
-    return frame
+  prepare(frame: string, _binary: boolean): Uint8Array {
+    return Buffer.from(frame)
   }
 
   write(frames: readonly Uint8Array[]): void {
