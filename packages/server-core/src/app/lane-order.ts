@@ -3,15 +3,17 @@
  * take. Costs nothing while only one is on its way.
  */
 export class LaneOrder {
-  readonly #last = new Map<string, Place>()
+  /** Made by the first send: most connections of a quiet service are never asked. */
+  #last: Map<string, Place> | undefined
 
   /** Takes the next place of the conversation; `leave()` must follow, and may be repeated. */
   enter(conversationId: string): Place {
-    const before = this.#last.get(conversationId)
-    const place = new Place(before, () => {
-      if (this.#last.get(conversationId) === place) this.#last.delete(conversationId)
+    this.#last ??= new Map()
+    const last = this.#last
+    const place = new Place(last.get(conversationId), () => {
+      if (last.get(conversationId) === place) last.delete(conversationId)
     })
-    this.#last.set(conversationId, place)
+    last.set(conversationId, place)
     return place
   }
 }

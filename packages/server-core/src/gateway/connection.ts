@@ -39,6 +39,9 @@ export interface ConnectionHost {
   admit(connection: Connection, principal: Principal): ImError | undefined
 }
 
+/** Shared by all connections that have nothing to wait for. */
+const settled = Promise.resolve()
+
 type ExtraHeaders = readonly (readonly [string, string])[]
 
 /** One client's connection: parses, hands frames to the handler in order, queues what goes out. Never throws into its callers. */
@@ -71,7 +74,7 @@ export class Connection implements SocketListener, Subscriber {
   taken = 0
   expiryTold = false
   /** Settles when presence knows of the connection; it must not hear of its end before. */
-  presenceTold: Promise<void> = Promise.resolve()
+  presenceTold: Promise<void> = settled
   /** Waits for the flush at the end of this turn. */
   isDirty = false
   #parser: StompParser | undefined
@@ -79,7 +82,7 @@ export class Connection implements SocketListener, Subscriber {
   #binary = false
   #unauthenticatedBytes = 0
   /** Frames that came while reading was paused: a pause stops the socket, not what it had already handed over. */
-  #inbox: ParsedItem[] = []
+  #inbox: ParsedItem[] | undefined
   #pauses = 0
   #messageId = 0
   #closeCode = 1006
@@ -139,6 +142,11 @@ export class Connection implements SocketListener, Subscriber {
     }
   }
 
+  /** Lets go of what only an active connection needs. */
+  rest(): void {
+    if (this.#parser?.retainedBytes === 0) this.#parser = undefined
+  }
+
   onPong(): void {
     this.lastReadAt = this.host.context.clock.monotonic()
   }
@@ -158,7 +166,7 @@ export class Connection implements SocketListener, Subscriber {
     if (this.state === 'closed') return
     const ours = this.state === 'closing'
     this.state = 'closed'
-    this.#inbox = []
+    this.#inbox = undefined
     this.host.onClosed(this, ours ? this.#closeCode : code, ours ? this.#closeReason : reason)
   }
 
@@ -170,11 +178,9 @@ export class Connection implements SocketListener, Subscriber {
   resume(): void {
     if (--this.#pauses > 0) return
     this.lastReadAt = this.host.context.clock.monotonic()
-    if (this.#inbox.length > 0) {
-      const items = this.#inbox
-      this.#inbox = []
-      this.#take(items)
-    }
+    const items = this.#inbox
+    this.#inbox = undefined
+    if (items !== undefined) this.#take(items)
     if (this.#pauses === 0) this.socket.resume()
   }
 
@@ -340,7 +346,7 @@ export class Connection implements SocketListener, Subscriber {
   #take(items: readonly ParsedItem[]): void {
     for (let i = 0; i < items.length; i++) {
       if (this.#pauses > 0) {
-        this.#inbox.push(...items.slice(i))
+        this.#inbox = [...(this.#inbox ?? []), ...items.slice(i)]
         return
       }
       const item = items[i] as ParsedItem

@@ -34,6 +34,8 @@ export const TIMING = {
   heartBeat: 10_000,
   /** Silence after which the server pings at WebSocket level. */
   pingAfter: 20_000,
+  /** Silence after which a connection lets go of what only an active one needs. */
+  rest: 3_000,
   /** Silence after which a connection is given up. Background tabs throttle timers, not pongs. */
   silence: 45_000,
   /** A socket that takes nothing for so long is closed. */

@@ -1,4 +1,4 @@
-import { CLOSE, type Frame, ImError, isQueue, parseConversationId, QUEUES, SEND_DESTINATIONS } from '@innerline/protocol'
+import { CLOSE, type Frame, ImError, parseConversationId, QUEUES, SEND_DESTINATIONS } from '@innerline/protocol'
 import { ackRequest, heartbeatRequest, refreshRequest, sendRequest, typingRequest, type ValidAckRequest } from '../app/requests.js'
 import { validate } from '../app/validate.js'
 import type { Principal } from '../ports/index.js'
@@ -8,6 +8,7 @@ import type { Connection } from './connection.js'
 import { receiptFrame, sentFrame } from './server-frames.js'
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
+const queues: readonly string[] = Object.values(QUEUES)
 const isTransactional: ReadonlySet<string> = new Set(['SEND', 'ACK', 'NACK'])
 const noTransactions = { detail: 'Transactions are not offered.' }
 
@@ -153,15 +154,17 @@ function subscribe(connection: Connection, frame: Frame): void {
   if (ack !== 'auto' && ack !== 'client' && ack !== 'client-individual') {
     throw new ImError('INVALID_REQUEST', { detail: 'ack must be auto, client or client-individual.' })
   }
-  if (destination === undefined || !isQueue(destination)) throw unknownDestination(destination)
+  const queue = queues.find((known) => known === destination)
+  if (queue === undefined) throw unknownDestination(destination)
   if (connection.subscriptions.some((subscription) => subscription.id === id)) {
     throw new ImError('INVALID_REQUEST', { detail: 'This subscription id is in use on this connection.' })
   }
   if (connection.subscriptions.length >= limits.subscriptionsPerConnection) {
     throw new ImError('TOO_LARGE', { detail: `At most ${limits.subscriptionsPerConnection} subscriptions a connection.` })
   }
-  connection.subscriptions.push({ id, destination, ack })
-  if (destination !== QUEUES.messages) return receipt(connection, frame)
+  // Our own string for it: a piece of the frame would keep the whole frame's text alive.
+  connection.subscriptions.push({ id, destination: queue, ack })
+  if (queue !== QUEUES.messages) return receipt(connection, frame)
   const answered = connection.outstanding.expect()
   connection.host.attach(connection).then(
     () => {

@@ -26,6 +26,7 @@ export function visit(connection: Connection, now: number, epochNow: number): nu
   connection.endLag()
   // A ping a visit is enough while the silence lasts; the answer ends it.
   if (silence >= TIMING.pingAfter) socket.ping()
+  if (silence >= TIMING.rest) connection.rest()
   visitToken(connection, epochNow)
   const { sendHeartBeatMs } = connection
   // A visit early rather than late: the client's tolerance is its own affair.
