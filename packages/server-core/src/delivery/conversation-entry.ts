@@ -246,7 +246,8 @@ export class ConversationEntry {
     const { slot } = owed
     const member = this.#members.byUser.get(slot.userId)
     const from = Math.max(owed.from, member?.visibleFrom ?? 0)
-    const to = Math.min(this.#watermark as number, member?.leaveSeq ?? slot.left.get(this.conversationId) ?? Number.POSITIVE_INFINITY)
+    const leaveSeq = member === undefined ? slot.left.get(this.conversationId) : member.leaveSeq
+    const to = Math.min(this.#watermark as number, leaveSeq ?? Number.POSITIVE_INFINITY)
     const waiting = owed.subscribers.filter((subscriber) => slot.told.has(subscriber))
     if (from <= to && waiting.length > 0) {
       if (to - from < MAX_OWED) {

@@ -1,8 +1,7 @@
 import { directConversationId } from '@innerline/protocol'
 import { describe, expect, it } from 'vitest'
-import { faultsOf } from './checker.js'
 import { exploreOrders, type Schedule } from './explore.js'
-import { Fleet, type Recorder } from './fleet.js'
+import { Fleet } from './fleet.js'
 
 const STEPS = new Set(['memberships', 'readHeads', 'summaries'])
 
@@ -22,7 +21,7 @@ async function end(fleet: Fleet): Promise<void> {
   fleet.wire.mode = 'flow'
   fleet.wire.release()
   await fleet.quiet()
-  const faults = fleet.recorders.flatMap((recorder: Recorder) => faultsOf(recorder, fleet.data))
+  const faults = fleet.faults()
   await fleet.stop()
   expect(faults).toEqual([])
 }

@@ -1,6 +1,9 @@
 import type { Conversation, MemoryData } from '../../src/memory/data.js'
 import type { Recorder } from './fleet.js'
 
+/** What a user could see of a conversation over time, by `conversationId userId`. Absent = the member's row says it. */
+export type Spans = ReadonlyMap<string, readonly { readonly from: number; readonly to: number }[]>
+
 /**
  * Holds what one connection was given against the log. Returns what is wrong with it; empty = nothing.
  *
@@ -8,51 +11,58 @@ import type { Recorder } from './fleet.js'
  * ascending, without a hole; only between the start of an attach and its summary may there be one, and then the
  * summary must cover it. In the end everything the user may see must be known.
  */
-export function faultsOf(recorder: Recorder, data: MemoryData): readonly string[] {
+export function faultsOf(recorder: Recorder, data: MemoryData, spans: Spans): readonly string[] {
+  const { userId } = recorder
   const faults: string[] = []
-  const fault = (text: string): void => void faults.push(`${recorder.userId}@${recorder.node.nodeId.slice(-4)}: ${text}`)
+  const fault = (text: string): void => void faults.push(`${userId}@${recorder.node.nodeId.slice(-4)}: ${text}`)
   const known = new Map<string, number>()
   const covered = new Map<string, number>()
   const owedToSummary = new Map<string, number>()
+  let attempts = 0
+  /** The attempt that has to succeed before nothing may be missed any more. */
+  let needed = 0
   let attaching = true
   for (const seen of recorder.seen) {
-    if (seen.kind === 'attach' || seen.kind === 'resync') attaching = true
-    else if (seen.kind === 'summary') {
+    if (seen.kind === 'attach') attempts = seen.attempt + 1
+    else if (seen.kind === 'resync' || seen.kind === 'refused') {
+      needed = seen.kind === 'resync' ? attempts : seen.attempt + 1
+      attaching = true
+    } else if (seen.kind === 'attached') {
+      if (seen.attempt < needed) continue
       attaching = false
-      for (const [conversationId, head] of seen.heads) {
-        known.set(conversationId, Math.max(known.get(conversationId) ?? 0, head))
-        covered.set(conversationId, Math.max(covered.get(conversationId) ?? 0, head))
-      }
       for (const [conversationId, seq] of owedToSummary) {
         if ((covered.get(conversationId) ?? 0) < seq) fault(`${conversationId}: no summary covers the hole up to ${seq}`)
       }
       owedToSummary.clear()
-    } else {
+    } else if (seen.kind === 'summary') {
+      for (const [conversationId, head] of seen.heads) {
+        known.set(conversationId, Math.max(known.get(conversationId) ?? 0, head))
+        covered.set(conversationId, Math.max(covered.get(conversationId) ?? 0, head))
+      }
+    } else if (seen.kind === 'message') {
       const { conversationId, seq } = seen
-      const row = data.conversations.get(conversationId)?.members.get(recorder.userId)
-      if (row === undefined) fault(`${conversationId}: got ${seq} without being a member`)
+      const row = data.conversations.get(conversationId)?.members.get(userId)
+      const span = spans.get(`${conversationId} ${userId}`)
+      const allowed = span === undefined ? row !== undefined : span.some(({ from, to }) => seq >= from && seq <= to)
+      if (!allowed || row === undefined) fault(`${conversationId}: got ${seq}, which is not theirs to see`)
       const top = known.get(conversationId)
-      if (top === undefined) {
-        const first = row === undefined ? 1 : Math.max(row.visibleFrom, row.joinSeq, 1)
-        if (seq > first && row?.leaveSeq === undefined) {
-          if (attaching) owedToSummary.set(conversationId, seq - 1)
-          else fault(`${conversationId}: began at ${seq} instead of ${first}`)
-        }
-      } else if (seq <= top) {
+      // What a member who came back could see before is gone for them, and no hole.
+      const expected = Math.max((top ?? 0) + 1, row?.visibleFrom ?? 1, top === undefined ? (row?.joinSeq ?? 1) : 1)
+      if (top !== undefined && seq <= top) {
         if (seq > (covered.get(conversationId) ?? 0)) fault(`${conversationId}: got ${seq} after ${top}`)
-      } else if (seq > top + 1) {
+      } else if (seq > expected) {
         if (attaching) owedToSummary.set(conversationId, seq - 1)
-        else fault(`${conversationId}: got ${seq} after ${top}, a hole`)
+        else fault(`${conversationId}: got ${seq} after ${top ?? 'nothing'}, a hole`)
       }
       known.set(conversationId, Math.max(top ?? 0, seq))
     }
   }
   if (attaching) fault('is still attaching')
   for (const [conversationId, conversation] of data.conversations) {
-    const to = lastVisible(conversation, recorder.userId)
+    const to = lastVisible(conversation, userId)
     const top = known.get(conversationId) ?? 0
     if (top < to) fault(`${conversationId}: knows ${top} of ${to}`)
-    if (top > to) fault(`${conversationId}: knows ${top}, may see ${to}`)
+    if (to > 0 && top > to) fault(`${conversationId}: knows ${top}, may see ${to}`)
   }
   return faults
 }

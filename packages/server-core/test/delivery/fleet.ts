@@ -10,6 +10,7 @@ import { resolveOptions } from '../../src/options.js'
 import type { AppendItem, Bus, Storage } from '../../src/ports/index.js'
 import { TestClock } from '../support/test-clock.js'
 import { TestIds } from '../support/test-ids.js'
+import { faultsOf } from './checker.js'
 import { Wire } from './wire.js'
 
 /** What stands between a node and its storage: may delay, hold or reject any call. */
@@ -35,7 +36,7 @@ export function gated(storage: Storage, gate: Gate): Storage {
 }
 
 export type Seen =
-  | { readonly kind: 'attach' }
+  | { readonly kind: 'attach' | 'attached' | 'refused'; readonly attempt: number }
   | { readonly kind: 'resync' }
   | { readonly kind: 'summary'; readonly heads: ReadonlyMap<string, number>; readonly epoch: number }
   | { readonly kind: 'message'; readonly conversationId: string; readonly seq: number }
@@ -45,6 +46,7 @@ export class Recorder implements Subscriber {
   readonly seen: Seen[] = []
   readonly hints: { readonly key: string; readonly json: string }[] = []
   gone = false
+  #attempts = 0
 
   constructor(
     readonly userId: string,
@@ -70,9 +72,16 @@ export class Recorder implements Subscriber {
   }
 
   /** Rejects as MemberIndex.attach does. */
-  attach(): Promise<void> {
-    this.seen.push({ kind: 'attach' })
-    return this.node.index.attach(this)
+  async attach(): Promise<void> {
+    const attempt = this.#attempts++
+    this.seen.push({ kind: 'attach', attempt })
+    try {
+      await this.node.index.attach(this)
+      this.seen.push({ kind: 'attached', attempt })
+    } catch (error) {
+      this.seen.push({ kind: 'refused', attempt })
+      throw error
+    }
   }
 
   /** Attaches until it succeeds. */
@@ -125,6 +134,9 @@ export class Fleet {
   readonly controls: MemoryControls
   readonly recorders: Recorder[] = []
   readonly logged: { readonly level: string; readonly message: string | undefined; readonly fields: object }[] = []
+
+  /** What users could see of groups by `join` and `leave`, by `conversationId userId`; the checker asks. */
+  readonly spans = new Map<string, { readonly from: number; to: number }[]>()
 
   private constructor(seed: number) {
     this.ids = new TestIds(seed)
@@ -212,6 +224,7 @@ export class Fleet {
   /** Opens a group; returns its conversation id. */
   async group(name: string, userIds: readonly string[]): Promise<string> {
     const conversationId = groupConversationId(name)
+    for (const userId of userIds) this.spans.set(`${conversationId} ${userId}`, [{ from: 1, to: Number.POSITIVE_INFINITY }])
     await this.storage.openConversation({ conversationId, chatType: 'group', userIds, nodeId: 'test', now: this.clock.now() })
     return conversationId
   }
@@ -244,6 +257,8 @@ export class Fleet {
   /** Lets a user in as the use case would: row and entry in one step, the entry naming the user's channel. Returns the joining seq. */
   join(node: number, conversationId: string, userId: string, how: { silent?: boolean; history?: boolean } = {}): Promise<number> {
     const seq = (this.data.conversations.get(conversationId)?.headSeq ?? 0) + 1
+    const key = `${conversationId} ${userId}`
+    this.spans.set(key, [...(this.spans.get(key) ?? []), { from: how.history ? 1 : seq, to: Number.POSITIVE_INFINITY }])
     void this.controls.patchMember(conversationId, userId, { joinSeq: seq, visibleFrom: how.history ? 1 : seq, leaveSeq: null })
     const channels = [`group:${conversationId.slice(2)}`, `user:${userId}`]
     return this.append(node, conversationId, { channels }, how)
@@ -252,9 +267,16 @@ export class Fleet {
   /** Lets a user go; the leaving entry is the last one they may see. Returns its seq. */
   leave(node: number, conversationId: string, userId: string, how: { silent?: boolean } = {}): Promise<number> {
     const seq = (this.data.conversations.get(conversationId)?.headSeq ?? 0) + 1
+    const span = this.spans.get(`${conversationId} ${userId}`)?.at(-1)
+    if (span !== undefined) span.to = seq
     void this.controls.patchMember(conversationId, userId, { leaveSeq: seq })
     const channels = [`group:${conversationId.slice(2)}`, `user:${userId}`]
     return this.append(node, conversationId, { channels }, how)
+  }
+
+  /** What is wrong with what the connections that are still there were given; empty = nothing. */
+  faults(): readonly string[] {
+    return this.recorders.filter((recorder) => !recorder.gone).flatMap((recorder) => faultsOf(recorder, this.data, this.spans))
   }
 
   /** Lets everything under way end and every node read the feed. */

@@ -1,0 +1,179 @@
+import { ImError } from '@innerline/protocol'
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import type { HeldAppend } from '../../src/memory/controls.js'
+import { Fleet, type Recorder } from './fleet.js'
+
+const USERS = ['ann', 'bob', 'cid', 'dan'] as const
+const GROUPS = ['g~one', 'g~two'] as const
+const NODES = 3
+
+type Op =
+  | { readonly op: 'direct' | 'attach'; readonly node: number; readonly a: number; readonly b: number }
+  | { readonly op: 'send' | 'join' | 'leave' | 'hold'; readonly node: number; readonly a: number; readonly b: number }
+  | { readonly op: 'detach' | 'commit' | 'burn' | 'frame' | 'repeat' | 'lose'; readonly a: number }
+  | { readonly op: 'wire'; readonly mode: 'flow' | 'hold' | 'lose' }
+  | { readonly op: 'interrupt' | 'mend' | 'epoch' }
+  | { readonly op: 'slow' | 'fail' | 'heal' | 'feed'; readonly node: number }
+  | { readonly op: 'wait'; readonly ms: number }
+
+const nat = fc.nat({ max: 11 })
+const node = fc.nat({ max: NODES - 1 })
+const at = <T extends Op['op']>(...names: T[]) => fc.constantFrom(...names)
+const op: fc.Arbitrary<Op> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ op: at('direct'), node, a: nat, b: nat }) },
+  { weight: 6, arbitrary: fc.record({ op: at('send'), node, a: nat, b: nat }) },
+  { weight: 4, arbitrary: fc.record({ op: at('attach'), node, a: nat, b: nat }) },
+  { weight: 2, arbitrary: fc.record({ op: at('join', 'leave'), node, a: nat, b: nat }) },
+  { weight: 1, arbitrary: fc.record({ op: at('hold'), node, a: nat, b: nat }) },
+  { weight: 2, arbitrary: fc.record({ op: at('detach', 'commit', 'burn'), a: nat }) },
+  { weight: 4, arbitrary: fc.record({ op: at('frame', 'repeat', 'lose'), a: nat }) },
+  { weight: 2, arbitrary: fc.record({ op: at('wire'), mode: fc.constantFrom('flow', 'hold', 'lose') }) },
+  { weight: 1, arbitrary: fc.record({ op: at('interrupt', 'mend', 'epoch') }) },
+  { weight: 2, arbitrary: fc.record({ op: at('slow', 'fail', 'heal', 'feed'), node }) },
+  { weight: 5, arbitrary: fc.record({ op: at('wait'), ms: fc.constantFrom(0, 1, 20, 110, 400, 2_100) }) },
+)
+
+/** Plays the operations; whatever they leave broken stays broken. */
+class Play {
+  readonly late: HeldAppend[] = []
+  readonly connections: Recorder[] = []
+
+  constructor(readonly fleet: Fleet) {}
+
+  async do(step: Op): Promise<void> {
+    const { fleet } = this
+    switch (step.op) {
+      case 'direct':
+        void fleet.direct(step.node, user(step.a), user(step.a + 1 + (step.b % 3))).catch(() => undefined)
+        return
+      case 'send':
+        if (!this.#isLocked(group(step.a))) await fleet.append(step.node, group(step.a))
+        return
+      case 'attach': {
+        const recorder = fleet.recorder(step.node, user(step.a))
+        this.connections.push(recorder)
+        recorder.reattach()
+        return
+      }
+      case 'join':
+      case 'leave': {
+        const row = fleet.data.conversations.get(group(step.b))?.members.get(user(step.a))
+        const isIn = row !== undefined && row.leaveSeq === undefined
+        if (isIn === (step.op === 'leave') && !this.#isLocked(group(step.b))) await fleet[step.op](step.node, group(step.b), user(step.a))
+        return
+      }
+      case 'hold': {
+        if (this.#isLocked(group(step.a))) return
+        const { nodeId } = fleet.node(step.node)
+        const batch = { nodeId, now: fleet.clock.now(), items: [fleet.item(group(step.a))] }
+        this.late.push(await fleet.controls.holdAppend(batch))
+        return
+      }
+      case 'commit':
+        await pick(this.late, step.a)?.commit()
+        return
+      case 'burn':
+        await pick(this.late, step.a)?.rollback()
+        return
+      case 'detach':
+        pick(this.connections, step.a)?.detach()
+        return
+      case 'frame':
+        pick(fleet.wire.held, step.a)?.arrive()
+        return
+      case 'repeat':
+        if (fleet.wire.held.length > 0) fleet.wire.held[step.a % fleet.wire.held.length]?.arrive()
+        return
+      case 'lose':
+        pick(fleet.wire.held, step.a)
+        return
+      case 'wire':
+        fleet.wire.mode = step.mode
+        return
+      case 'interrupt':
+        return fleet.wire.interrupt()
+      case 'mend':
+        return fleet.wire.mend()
+      case 'epoch':
+        await fleet.storage.raiseEpoch()
+        return
+      case 'slow':
+        fleet.node(step.node).gate.before = () => this.#pause()
+        fleet.node(step.node).gate.after = () => this.#pause()
+        return
+      case 'fail':
+        fleet.node(step.node).gate.before = (method) => {
+          if (fleet.ids.random() < 0.7) throw new ImError('UNAVAILABLE', { detail: method, retryAfterMs: 1 })
+        }
+        return
+      case 'heal':
+        fleet.node(step.node).gate.before = undefined
+        fleet.node(step.node).gate.after = undefined
+        return
+      case 'feed':
+        void fleet.node(step.node).feedReader.readNow()
+        return
+      case 'wait':
+        await fleet.clock.advance(step.ms)
+    }
+  }
+
+  /** Ends every fault; what was lost stays lost. */
+  async heal(): Promise<void> {
+    for (const append of this.late) await append.commit()
+    for (const { gate } of this.fleet.nodes) {
+      gate.before = undefined
+      gate.after = undefined
+    }
+    this.fleet.wire.mode = 'flow'
+    this.fleet.wire.mend()
+    this.fleet.wire.release()
+    await this.fleet.quiet(20_000)
+  }
+
+  #isLocked(conversationId: string): boolean {
+    return this.fleet.data.heldHeads.has(conversationId)
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.fleet.clock.after(this.fleet.ids.random() * 300, resolve))
+  }
+}
+
+const user = (i: number): string => USERS[i % USERS.length] as string
+const group = (i: number): string => GROUPS[i % GROUPS.length] as string
+/** Takes one out. */
+const pick = <T>(from: T[], i: number): T | undefined => (from.length === 0 ? undefined : from.splice(i % from.length, 1)[0])
+
+/** Plays a history to its end. Resolves to what is wrong. */
+async function faultsOfPlay(seed: number, ops: readonly Op[]): Promise<readonly string[]> {
+  const fleet = await Fleet.start(NODES, { seed, stopWithTest: false })
+  try {
+    await fleet.group('one', ['ann', 'bob', 'cid'])
+    await fleet.group('two', ['ann'])
+    const play = new Play(fleet)
+    for (const step of ops) await play.do(step)
+    await play.heal()
+    const faults = [...fleet.faults()]
+    for (const connection of play.connections) connection.detach()
+    await fleet.clock.settle()
+    for (const { index } of fleet.nodes) {
+      const left = { conversations: index.conversations, users: index.users, channels: index.channels }
+      if (Object.values(left).some((n) => n > 0)) faults.push(`left behind: ${JSON.stringify(left)}`)
+    }
+    for (const line of fleet.logged) if (line.level === 'error') faults.push(`logged: ${line.message}`)
+    return faults
+  } finally {
+    await fleet.stop()
+  }
+}
+
+it('whatever fails, every connection comes to know everything once, in order, and nothing is left behind', {
+  timeout: 120_000,
+}, async () => {
+  const histories = fc.asyncProperty(fc.nat(), fc.array(op, { minLength: 5, maxLength: 60, size: 'max' }), async (seed, ops) => {
+    expect(await faultsOfPlay(seed, ops)).toEqual([])
+  })
+  await fc.assert(histories, { numRuns: Number(process.env['DELIVERY_RUNS'] ?? 300) })
+})
