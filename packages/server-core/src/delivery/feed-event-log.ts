@@ -1,6 +1,7 @@
 import type { Change } from '../domain/change.js'
 import type { Entry } from '../domain/entry.js'
 import type { Cancel, Clock, EventLog, EventRecord, Ids, Lease, Logger, Storage } from '../ports/index.js'
+import { HeldLease } from './held-lease.js'
 
 const LEASE_MS = 10_000
 const POLL_MS = 500
@@ -80,36 +81,39 @@ class Consumer {
   }
 
   async #run(): Promise<void> {
-    const { storage, nodeId, logger } = this.#options
+    const { storage, clock, nodeId, logger } = this.#options
+    const request = { name: `im-event:${this.#group}`, holder: nodeId, ttlMs: LEASE_MS }
     let lease: Lease | undefined
     while (!this.#stopped) {
       let more = false
+      let held: HeldLease | undefined
       try {
-        lease = await storage.acquireLease({ name: `im-event:${this.#group}`, holder: nodeId, ttlMs: LEASE_MS })
-        if (lease !== undefined) more = await this.#step(lease)
+        held = await HeldLease.take(storage, clock, request)
+        lease = held?.lease
+        if (held !== undefined) more = await this.#step(held)
       } catch (error) {
         logger.warn({ err: error, group: this.#group }, 'an event consumer waits')
       }
+      held?.end()
       if (!more && !this.#stopped) await this.#sleep(POLL_MS)
     }
     if (lease !== undefined) await storage.releaseLease(lease).catch(() => undefined)
   }
 
   /** Handles one page of changes and stores the position; true when more is waiting. */
-  async #step(lease: Lease): Promise<boolean> {
+  async #step(held: HeldLease): Promise<boolean> {
     const { storage, logger } = this.#options
     const { position, gap } = await storage.openReader(this.#group)
     if (gap) logger.error({ group: this.#group }, 'an event consumer was away too long: events before its position are lost')
     const batch = await storage.changes(position, PAGE)
     if (batch.tooOld) logger.error({ group: this.#group }, 'the change feed no longer reaches back to an event consumer')
     for (const change of batch.changes) {
-      if (this.#stopped) return false
-      // Renewed between changes: a consumer that has lost its lease must not go on beside its successor.
-      const held = await storage.acquireLease({ name: lease.name, holder: lease.holder, ttlMs: LEASE_MS })
-      if (held?.fence !== lease.fence) return false
-      for await (const record of this.#recordsOf(change)) await this.#handle(record)
+      for await (const record of this.#recordsOf(change)) {
+        // Without its lease a consumer must not go on beside its successor, which begins at the stored position.
+        if (this.#stopped || !held.isHeld || !(await this.#handle(record))) return false
+      }
     }
-    await storage.saveReader({ name: this.#group, position: batch.position, lease })
+    await storage.saveReader({ name: this.#group, position: batch.position, lease: held.lease })
     return batch.more
   }
 
@@ -130,12 +134,14 @@ class Consumer {
     }
   }
 
-  async #handle(record: EventRecord): Promise<void> {
+  /** False when the consumer was stopped before the record was settled: a successor has it again. */
+  async #handle(record: EventRecord): Promise<boolean> {
     for (let attempt = 0; ; attempt++) {
       try {
         await this.#handler(record)
-        return
+        return true
       } catch (error) {
+        if (this.#stopped) return false
         if (attempt + 1 >= ATTEMPTS) {
           await this.#options.storage.putDeadLetter({
             group: this.#group,
@@ -143,9 +149,10 @@ class Consumer {
             recordJson: JSON.stringify(record),
             error: String(error instanceof Error ? error.message : error).slice(0, 1_000),
           })
-          return
+          return true
         }
         await this.#sleep(BACKOFF_MS[attempt] ?? 1_000)
+        if (this.#stopped) return false
       }
     }
   }
