@@ -8,6 +8,7 @@ import { WsEndpoint } from './gateway/index.js'
 import { createRouter, openApiDocument, type OpenApiDocument, type RequestHandler } from './http/index.js'
 import { createNode, type Node } from './node.js'
 import { type ImServerOptions, type ResolvedOptions, resolveOptions } from './options.js'
+import { silentLogger } from './ports/index.js'
 
 export interface DrainOptions {
   /** Over how long connections are sent away. @default 5000 */
@@ -175,10 +176,19 @@ class MountedServer implements ImServer {
     feedKeeper.start()
     gateway.start()
     this.#serving = true
-    if (!storage.capabilities.durable) {
-      logger.warn({ nodeId }, 'storage is memory: messages are gone when this process ends')
-      if (process.env.NODE_ENV === 'production') logger.error({ nodeId }, 'storage is memory under NODE_ENV=production')
-    }
+    if (!storage.capabilities.durable) this.#warnOfMemory()
+  }
+
+  /** Said plainly: in production also to a host that gave no logger. */
+  #warnOfMemory(): void {
+    const { logger } = this.#options
+    const { nodeId } = this.#node
+    logger.warn({ nodeId }, 'storage is memory: messages are gone when this process ends')
+    if (process.env.NODE_ENV !== 'production') return
+    const sentence =
+      'Innerline keeps its messages in memory under NODE_ENV=production: they are gone when this process ends. Give createImServer a storage.'
+    if (logger === silentLogger) process.emitWarning(sentence, { code: 'INNERLINE_MEMORY' })
+    else logger.error({ nodeId }, sentence)
   }
 
   async #close(): Promise<void> {
