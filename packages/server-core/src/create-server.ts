@@ -158,7 +158,6 @@ class MountedServer implements ImServer {
 
   async #start(): Promise<void> {
     const { storage, bus, presence, events, accounts, feedReader, feedKeeper, gateway, index, hints, nodeId, epoch } = this.#node
-    const { logger } = this.#options
     await storage.start()
     bus.onMessage((_channel, bytes) => {
       const frame = decodeFrame(bytes)
