@@ -6,7 +6,10 @@ import { Seat } from './seat.js'
 
 const duo = new URLSearchParams(location.search).has('duo')
 const seats = duo
-  ? ['alice', 'bob'].map((suggested) => new Seat({ suggested, password: DEMO_PASSWORD, remember: false }))
+  ? [
+      new Seat({ suggested: 'alice', password: DEMO_PASSWORD, remember: false, opens: 'bob' }),
+      new Seat({ suggested: 'bob', password: DEMO_PASSWORD, remember: false, opens: 'alice' }),
+    ]
   : [new Seat({ suggested: '', remember: true })]
 const app = document.getElementById('app')!
 let active = 0

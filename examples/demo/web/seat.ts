@@ -12,6 +12,8 @@ interface SeatOptions {
   readonly password?: string
   /** Whether a reload of the tab keeps the sign-in. */
   readonly remember: boolean
+  /** The person whose chat is open at once. */
+  readonly opens?: string
 }
 
 /** A place on the page for one person: the sign-in form, or the signed-in view. */
@@ -54,7 +56,10 @@ export class Seat {
   #enter(credentials: Credentials): void {
     this.#problem = undefined
     if (this.#options.remember) remember({ user: credentials.user, token: credentials.token })
-    this.session.set(openSession(credentials))
+    const session = openSession(credentials)
+    const { opens } = this.#options
+    if (opens !== undefined) session.view.openId.set(session.client.conversations.direct(opens).id)
+    this.session.set(session)
     this.draw()
   }
 
