@@ -139,7 +139,7 @@ describe('attach, in every order with what happens meanwhile', { timeout: 60_000
       const fleet = await fleetOf(2)
       const group = await fleet.group('g', ['ann', 'bob'])
       await fleet.attached(0, 'bob')
-      scheduleAttach(fleet, 0, schedule, new Set(['memberships', 'readMembers']))
+      scheduleAttach(fleet, 0, schedule, new Set(['readMembers']))
       fleet.recorder(0, 'ann').reattach()
       fleet.wire.mode = 'hold'
       void (async () => {
@@ -152,6 +152,6 @@ describe('attach, in every order with what happens meanwhile', { timeout: 60_000
       })()
       return () => end(fleet)
     })
-    expect(orders).toBeGreaterThan(100)
+    expect(orders).toBeGreaterThan(50)
   })
 })

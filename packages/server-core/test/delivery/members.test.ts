@@ -1,0 +1,229 @@
+import { describe, expect, it } from 'vitest'
+import { LiveMessage, type LiveBatch } from '../../src/delivery/live-message.js'
+import { Fleet } from './fleet.js'
+
+const GROUP = 'g~g'
+
+const frame = (firstSeq: number, memberVersion: number, channels: readonly string[] = ['group:g']): LiveBatch => ({
+  ...{ conversationId: GROUP, memberVersion, channels, firstSeq },
+  messages: [new LiveMessage(GROUP, firstSeq, '{}')],
+})
+
+/** Lets calls of one storage method wait for the test; each is let go by its turn. */
+function holdCalls(fleet: Fleet, method: string, when: 'before' | 'after' = 'before'): { readonly waiting: (() => void)[]; end(): void } {
+  const waiting: (() => void)[] = []
+  const { gate } = fleet.node(0)
+  gate[when] = (name) => (name === method ? new Promise<void>((go) => waiting.push(go)) : undefined)
+  return {
+    waiting,
+    end() {
+      gate[when] = undefined
+      for (const go of waiting.splice(0)) go()
+    },
+  }
+}
+
+describe('members of a conversation on a node', () => {
+  it('are read before a frame of a newer version goes out', async () => {
+    const fleet = await Fleet.start(1)
+    await fleet.group('g', ['ann', 'bob'])
+    const bob = await fleet.attached(0, 'bob')
+    const ann = await fleet.attached(0, 'ann')
+    const loads = holdCalls(fleet, 'readMembers')
+    await fleet.leave(0, GROUP, 'bob')
+    await fleet.append(0, GROUP)
+    await fleet.clock.settle()
+    expect([ann.seqs(GROUP), bob.seqs(GROUP), loads.waiting.length]).toEqual([[], [], 1])
+    loads.end()
+    await fleet.quiet()
+    expect(ann.seqs(GROUP)).toEqual([1, 2])
+    expect(bob.seqs(GROUP)).toEqual([1])
+    expect(fleet.faults()).toEqual([])
+  })
+
+  it('are read again when a load is older than the change it was made for', async () => {
+    const fleet = await Fleet.start(1)
+    await fleet.group('g', ['ann', 'bob'])
+    const ann = await fleet.attached(0, 'ann')
+    const bob = await fleet.attached(0, 'bob')
+    // The load for a change of rights looks, then bob leaves, then it answers.
+    const answers = holdCalls(fleet, 'readMembers', 'after')
+    await fleet.controls.setState(GROUP, 'open')
+    await fleet.append(0, GROUP)
+    await fleet.clock.settle()
+    await fleet.leave(0, GROUP, 'bob')
+    await fleet.append(0, GROUP)
+    answers.end()
+    await fleet.quiet()
+    expect(ann.seqs(GROUP)).toEqual([1, 2, 3])
+    expect(bob.seqs(GROUP)).toEqual([1, 2])
+  })
+
+  it('hold a frame while they cannot be read, and let it out when they can', async () => {
+    const fleet = await Fleet.start(1)
+    await fleet.group('g', ['ann', 'bob'])
+    const ann = await fleet.attached(0, 'ann')
+    const bob = await fleet.attached(0, 'bob')
+    fleet.node(0).gate.before = (method) => {
+      if (method === 'readMembers') throw new Error('down')
+    }
+    await fleet.leave(0, GROUP, 'bob')
+    await fleet.append(0, GROUP)
+    await fleet.quiet(30_000)
+    expect([ann.seqs(GROUP), bob.seqs(GROUP)]).toEqual([[], []])
+    fleet.node(0).gate.before = undefined
+    await fleet.quiet()
+    expect([ann.seqs(GROUP), bob.seqs(GROUP)]).toEqual([[1, 2], [1]])
+  })
+
+  it('who joins gets the joining entry and what follows, with and without the history', async () => {
+    const fleet = await Fleet.start(2)
+    await fleet.group('g', ['ann'])
+    await fleet.attached(0, 'ann')
+    const bob = await fleet.attached(0, 'bob')
+    const cid = await fleet.attached(0, 'cid')
+    await fleet.append(1, GROUP)
+    await fleet.join(1, GROUP, 'bob')
+    await fleet.clock.settle()
+    await fleet.join(1, GROUP, 'cid', { history: true })
+    await fleet.append(1, GROUP)
+    await fleet.quiet()
+    expect(bob.seqs(GROUP)).toEqual([2, 3, 4])
+    expect(cid.seqs(GROUP)).toEqual([3, 4])
+    expect(fleet.faults()).toEqual([])
+  })
+
+  it('who joins on a node without the conversation gets it by the feed alone', async () => {
+    const fleet = await Fleet.start(2)
+    await fleet.group('g', ['ann'])
+    const bob = await fleet.attached(0, 'bob')
+    fleet.wire.mode = 'lose'
+    await fleet.append(1, GROUP)
+    await fleet.join(1, GROUP, 'bob')
+    await fleet.append(1, GROUP)
+    await fleet.quiet()
+    fleet.wire.mode = 'flow'
+    await fleet.append(1, GROUP)
+    await fleet.clock.settle()
+    expect(bob.seqs(GROUP)).toEqual([2, 3, 4])
+  })
+
+  it('who leaves is not given the leaving entry again when the feed tells of it', async () => {
+    const fleet = await Fleet.start(2)
+    await fleet.group('g', ['ann', 'bob'])
+    const bob = await fleet.attached(0, 'bob')
+    await fleet.append(1, GROUP)
+    await fleet.leave(1, GROUP, 'bob')
+    await fleet.clock.settle()
+    expect(bob.seqs(GROUP)).toEqual([1, 2])
+    expect(fleet.node(0).index.conversations).toBe(0)
+    await fleet.quiet()
+    expect(bob.seqs(GROUP)).toEqual([1, 2])
+    expect(bob.resyncs).toBe(0)
+    expect(fleet.node(0).index.conversations).toBe(0)
+  })
+
+  it('who comes back gets the return and nothing of what was said meanwhile', async () => {
+    const fleet = await Fleet.start(2)
+    await fleet.group('g', ['ann', 'bob'])
+    await fleet.attached(0, 'ann')
+    const bob = await fleet.attached(0, 'bob')
+    await fleet.leave(1, GROUP, 'bob')
+    await fleet.append(1, GROUP)
+    await fleet.clock.settle()
+    await fleet.join(1, GROUP, 'bob')
+    await fleet.append(1, GROUP)
+    await fleet.quiet()
+    expect(bob.seqs(GROUP)).toEqual([1, 3, 4])
+    expect(fleet.faults()).toEqual([])
+  })
+
+  it('who came and went before the node heard of it is told by a summary', async () => {
+    const fleet = await Fleet.start(2)
+    await fleet.group('g', ['ann'])
+    await fleet.attached(0, 'ann')
+    const bob = await fleet.attached(0, 'bob')
+    fleet.wire.mode = 'lose'
+    await fleet.join(1, GROUP, 'bob')
+    await fleet.leave(1, GROUP, 'bob')
+    await fleet.append(1, GROUP)
+    await fleet.quiet()
+    expect(bob.summaryHead(GROUP)).toBe(2)
+    expect(fleet.faults()).toEqual([])
+  })
+
+  it('who is news after more than a page is attached again rather than given all of it', async () => {
+    const fleet = await Fleet.start(2)
+    await fleet.group('g', ['ann'])
+    await fleet.attached(0, 'ann')
+    const bob = await fleet.attached(0, 'bob')
+    // Frames of the conversation flow; those that name bob, and the feed, do not.
+    fleet.node(0).gate.before = (method) => {
+      if (method === 'changes') throw new Error('down')
+    }
+    await fleet.join(1, GROUP, 'bob', { silent: true })
+    for (let i = 0; i < 250; i++) await fleet.append(1, GROUP)
+    await fleet.clock.advance(200)
+    fleet.node(0).gate.before = undefined
+    await fleet.quiet()
+    expect(bob.seqs(GROUP)).toEqual([])
+    expect(bob.summaryHead(GROUP)).toBe(251)
+    await fleet.append(1, GROUP)
+    await fleet.clock.settle()
+    expect(bob.seqs(GROUP)).toEqual([252])
+  })
+
+  it('are not taken back to an older reading by an attach that looked before', async () => {
+    const fleet = await Fleet.start(1)
+    await fleet.group('g', ['ann', 'bob'])
+    await fleet.attached(0, 'ann')
+    const memberships = holdCalls(fleet, 'memberships', 'after')
+    const bob = fleet.recorder(0, 'bob')
+    const attached = bob.attach()
+    await fleet.clock.settle()
+    await fleet.leave(0, GROUP, 'bob')
+    await fleet.append(0, GROUP)
+    await fleet.clock.settle()
+    memberships.end()
+    await attached
+    await fleet.append(0, GROUP)
+    await fleet.quiet()
+    expect(bob.seqs(GROUP)).toEqual([])
+    expect(bob.summaryHead(GROUP)).toBe(1)
+  })
+
+  it('are all read again when an attach has seen a newer version', async () => {
+    const fleet = await Fleet.start(1)
+    await fleet.group('g', ['ann', 'bob', 'cid'])
+    const ann = await fleet.attached(0, 'ann')
+    await fleet.leave(0, GROUP, 'ann', { silent: true })
+    await fleet.attached(0, 'bob')
+    // As late as it is, the frame says no newer version than the attach has seen.
+    await fleet.append(0, GROUP)
+    await fleet.quiet()
+    expect(ann.seqs(GROUP)).toEqual([1])
+  })
+
+  it('are not made to read the same again by every frame that names them', async () => {
+    const fleet = await Fleet.start(1)
+    const id = 'd~ann~bob'
+    await fleet.direct(0, 'ann', 'bob')
+    await fleet.attached(0, 'ann')
+    await fleet.attached(0, 'bob')
+    for (let i = 0; i < 10; i++) await fleet.append(0, id)
+    await fleet.quiet()
+    expect(fleet.node(0).calls.get('readMembers') ?? 0).toBeLessThanOrEqual(1)
+  })
+
+  it('of a conversation that is not there hold nothing for ever', async () => {
+    const fleet = await Fleet.start(1)
+    const bob = await fleet.attached(0, 'bob')
+    fleet.node(0).index.accept(frame(5, 3, ['user:bob']))
+    await fleet.quiet()
+    expect(bob.seqs(GROUP)).toEqual([])
+    bob.detach()
+    await fleet.quiet()
+    const { index } = fleet.node(0)
+    expect([index.conversations, index.users, index.channels]).toEqual([0, 0, 0])
+  })
+})
