@@ -5,44 +5,42 @@ interface ErrorEntry {
   /** HTTP status; 0 for codes that only the SDK raises. */
   readonly http: number
   readonly retry: Retry
-  /** What happened and what to do, for a developer. */
-  readonly title: string
 }
 
-/** The one table from which REST, STOMP and the SDK speak. docs/errors.md has a paragraph per code. */
+/** The one table from which REST, STOMP and the SDK speak. docs/errors.md has a paragraph per code, `ERROR_TITLES` a sentence. */
 export const ERROR_TABLE = {
-  INVALID_REQUEST: { http: 400, retry: 'never', title: 'The request is malformed; correct it as the detail says.' },
-  TOO_LARGE: { http: 413, retry: 'never', title: 'The frame, body or list is over its limit; send less.' },
-  UNSUPPORTED_MEDIA_TYPE: { http: 415, retry: 'never', title: 'Writes need Content-Type: application/json.' },
-  REJECTED: { http: 422, retry: 'never', title: 'The service refused this message.' },
-  UNAUTHORIZED: { http: 401, retry: 'never', title: 'The token is missing or not accepted; sign in.' },
-  TOKEN_EXPIRED: { http: 401, retry: 'after-refresh', title: 'The token has expired; fetch a new one and try again.' },
-  FORBIDDEN: { http: 403, retry: 'never', title: 'You may not do this.' },
-  NOT_MEMBER: { http: 403, retry: 'never', title: 'You are not a member of this conversation.' },
-  NOT_FRIEND: { http: 403, retry: 'never', title: 'Direct messages need a friendship here.' },
-  BLOCKED: { http: 403, retry: 'never', title: 'Direct messages between you are blocked.' },
-  MUTED: { http: 403, retry: 'never', title: 'You are muted in this conversation.' },
-  NOT_FOUND: { http: 404, retry: 'never', title: 'There is no such thing, or you may not see it.' },
-  MSG_ID_CONFLICT: { http: 409, retry: 'never', title: 'This msgId already names another message; make a new one.' },
-  STATE_CONFLICT: { http: 409, retry: 'never', title: 'The thing is not in a state that allows this; read it again.' },
-  SESSION_CLOSED: { http: 409, retry: 'never', title: 'The session is closed; open a new one.' },
-  GROUP_FULL: { http: 409, retry: 'never', title: 'The group has no room for these members.' },
-  WINDOW_PASSED: { http: 409, retry: 'never', title: 'The time in which this was allowed has passed.' },
-  EPOCH_CHANGED: { http: 409, retry: 'after-resync', title: 'The storage was restored; drop positions and read again.' },
-  RATE_LIMITED: { http: 429, retry: 'later', title: 'Too many requests; wait retryAfterMs.' },
-  BUSY: { http: 503, retry: 'later', title: 'The server is at its limit; wait retryAfterMs.' },
-  UNAVAILABLE: { http: 503, retry: 'later', title: 'A service behind the server does not answer; wait retryAfterMs.' },
-  DRAINING: { http: 503, retry: 'later', title: 'This node is going away; connect again.' },
-  INTERNAL: { http: 500, retry: 'later', title: 'The server failed; quote the requestId when you report it.' },
-  UNSUPPORTED: { http: 501, retry: 'never', title: 'This service does not offer that.' },
-  OFFLINE: { http: 0, retry: 'later', title: 'There is no connection to the server.' },
-  ACK_TIMEOUT: { http: 0, retry: 'later', title: 'The server did not answer in time.' },
-  QUEUE_FULL: { http: 0, retry: 'later', title: 'Too many messages wait to be sent.' },
-  EXPIRED: { http: 0, retry: 'never', title: 'The message waited too long and is not retried by itself any more.' },
-  CANCELLED: { http: 0, retry: 'never', title: 'The message was cancelled before it was sent.' },
-  CLIENT_CLOSED: { http: 0, retry: 'never', title: 'The client was closed.' },
-  TOKEN_FETCH_FAILED: { http: 0, retry: 'later', title: 'getToken failed; it is tried again.' },
-  STORAGE_UNAVAILABLE: { http: 0, retry: 'never', title: 'The local store cannot be used; messages are kept in memory.' },
+  INVALID_REQUEST: { http: 400, retry: 'never' },
+  TOO_LARGE: { http: 413, retry: 'never' },
+  UNSUPPORTED_MEDIA_TYPE: { http: 415, retry: 'never' },
+  REJECTED: { http: 422, retry: 'never' },
+  UNAUTHORIZED: { http: 401, retry: 'never' },
+  TOKEN_EXPIRED: { http: 401, retry: 'after-refresh' },
+  FORBIDDEN: { http: 403, retry: 'never' },
+  NOT_MEMBER: { http: 403, retry: 'never' },
+  NOT_FRIEND: { http: 403, retry: 'never' },
+  BLOCKED: { http: 403, retry: 'never' },
+  MUTED: { http: 403, retry: 'never' },
+  NOT_FOUND: { http: 404, retry: 'never' },
+  MSG_ID_CONFLICT: { http: 409, retry: 'never' },
+  STATE_CONFLICT: { http: 409, retry: 'never' },
+  SESSION_CLOSED: { http: 409, retry: 'never' },
+  GROUP_FULL: { http: 409, retry: 'never' },
+  WINDOW_PASSED: { http: 409, retry: 'never' },
+  EPOCH_CHANGED: { http: 409, retry: 'after-resync' },
+  RATE_LIMITED: { http: 429, retry: 'later' },
+  BUSY: { http: 503, retry: 'later' },
+  UNAVAILABLE: { http: 503, retry: 'later' },
+  DRAINING: { http: 503, retry: 'later' },
+  INTERNAL: { http: 500, retry: 'later' },
+  UNSUPPORTED: { http: 501, retry: 'never' },
+  OFFLINE: { http: 0, retry: 'later' },
+  ACK_TIMEOUT: { http: 0, retry: 'later' },
+  QUEUE_FULL: { http: 0, retry: 'later' },
+  EXPIRED: { http: 0, retry: 'never' },
+  CANCELLED: { http: 0, retry: 'never' },
+  CLIENT_CLOSED: { http: 0, retry: 'never' },
+  TOKEN_FETCH_FAILED: { http: 0, retry: 'later' },
+  STORAGE_UNAVAILABLE: { http: 0, retry: 'never' },
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof ERROR_TABLE
@@ -76,7 +74,10 @@ export class ImError extends Error {
 
   constructor(code: ErrorCode, options: ImErrorOptions = {}) {
     const entry = ERROR_TABLE[code]
-    super(`${code}: ${options.detail ?? entry.title}`, options.cause === undefined ? undefined : { cause: options.cause })
+    super(
+      options.detail === undefined ? code : `${code}: ${options.detail}`,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    )
     this.name = 'ImError'
     this.code = code
     this.retry = entry.retry

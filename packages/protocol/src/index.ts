@@ -1,5 +1,6 @@
 export * from './close-codes.js'
 export * from './destinations.js'
+export * from './error-titles.js'
 export * from './errors.js'
 export * from './headers.js'
 export * from './identifiers.js'

@@ -4,7 +4,7 @@ import { ImError, isErrorCode, mayReconnect, type ErrorCode, type ErrorMessage }
 export function errorOf(answer: Partial<ErrorMessage>): ImError {
   const { code = 'INTERNAL', title, detail, retry, retryAfterMs, requestId, ...extra } = answer
   const known = isErrorCode(code) ? code : retry === 'later' ? 'UNAVAILABLE' : retry === 'never' ? 'REJECTED' : 'INTERNAL'
-  return new ImError(known, { detail: detail ?? (known === code ? undefined : `${code}: ${title ?? ''}`), retryAfterMs, requestId, extra })
+  return new ImError(known, { detail: detail ?? (known === code ? title : `${code}: ${title ?? ''}`), retryAfterMs, requestId, extra })
 }
 
 /** A body that should be JSON of the server; undefined when it is not, as nothing the network says may throw. */

@@ -73,7 +73,7 @@ export function createNode(options: ResolvedOptions): Node {
   const authenticate = (options.authenticate ?? accounts?.authenticate) as Authenticate
 
   const pages = new PageReader({ storage, concurrency: PAGE_READS, queue: PAGE_QUEUE, pageBytes: limits.pageBytes })
-  const conversations = new ListConversations({ storage, directory, epoch: epochNow })
+  const conversations = new ListConversations({ storage, directory, epoch: epochNow, clock, logger })
   const index = new MemberIndex({ storage, bus, pages, clock, logger, summary: (userId) => conversations.summary(userId) })
   const hints = new Hints(index, bus, clock)
   const publisher = new CommittedPublisher(index, bus, logger)

@@ -1,4 +1,12 @@
-import { type ChatMessage, type ConversationSummary, type ErrorCode, ERROR_TABLE, QUEUES, type SessionEvent } from '@innerline/protocol'
+import {
+  type ChatMessage,
+  type ConversationSummary,
+  type ErrorCode,
+  ERROR_TABLE,
+  ERROR_TITLES,
+  QUEUES,
+  type SessionEvent,
+} from '@innerline/protocol'
 import { FakeSocket, type ServerEnd } from './fake-socket.js'
 
 export interface Received {
@@ -179,7 +187,8 @@ export class FakeServer {
         this.message(QUEUES.session, event)
       },
       refuse(receipt, code, more = {}) {
-        const { title, retry } = ERROR_TABLE[code]
+        const { retry } = ERROR_TABLE[code]
+        const title = ERROR_TITLES[code]
         this.message(QUEUES.errors, { code, title, retry, requestId: 'r', receipt, ...more })
       },
     }

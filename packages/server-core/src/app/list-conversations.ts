@@ -1,13 +1,17 @@
 import { type ChatType, type ConversationSummary, PAGE, parseConversationId, type Summary } from '@innerline/protocol'
 import { unreadOf, visibleRange } from '../domain/member.js'
-import type { ConversationStorage, Principal, SummaryRow, UserDirectory } from '../ports/index.js'
+import type { Clock, ConversationStorage, Logger, Principal, SummaryRow, UserDirectory } from '../ports/index.js'
+import { withDeadline } from './hooks.js'
 
 const SUMMARY_CONVERSATIONS = 100
+const DIRECTORY_MS = 2_000
 
 export interface ListConversationsOptions {
   readonly storage: ConversationStorage
   readonly directory: UserDirectory | undefined
   readonly epoch: () => number
+  readonly clock: Clock
+  readonly logger: Logger
 }
 
 /** The use cases "what has happened while I was away" and "my conversations". */
@@ -20,10 +24,12 @@ export class ListConversations {
 
   /** The newest 100 conversations with positions and unread, and the total: what a client gets on connect. */
   async summary(userId: string): Promise<Summary> {
+    // Asked before the read: positions of an old epoch under a new one's number would hide what the new one has there.
+    const epoch = this.#options.epoch()
     const page = await this.#options.storage.summaries(userId, { limit: SUMMARY_CONVERSATIONS })
     const conversations = await this.#present(userId, page.items)
     const { next, totalUnread } = page
-    return { epoch: this.#options.epoch(), conversations, ...(next === undefined ? {} : { next }), totalUnread }
+    return { epoch, conversations, ...(next === undefined ? {} : { next }), totalUnread }
   }
 
   /** A page of conversations, newest first. */
@@ -38,10 +44,22 @@ export class ListConversations {
 
   async #present(userId: string, rows: readonly SummaryRow[]): Promise<readonly ConversationSummary[]> {
     const peers = rows.map((row) => peerOf(userId, row.head.conversationId)).filter((peer) => peer !== undefined)
-    const { directory } = this.#options
-    const profiles = directory === undefined || peers.length === 0 ? [] : await directory.profiles(peers)
-    const names = new Map(profiles.map((profile) => [profile.userId, profile.displayName]))
+    const names = peers.length === 0 ? new Map<string, string>() : await this.#namesOf(peers)
     return rows.map((row) => summaryOf(userId, row, names))
+  }
+
+  /** Names are an ornament: a host's directory that fails or hangs must keep nobody from their messages. */
+  async #namesOf(userIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const { directory, clock, logger } = this.#options
+    if (directory === undefined) return new Map()
+    try {
+      const asked = Promise.resolve(directory.profiles(userIds))
+      const profiles = await withDeadline(clock, DIRECTORY_MS, asked)
+      return new Map(profiles.map((profile) => [profile.userId, profile.displayName]))
+    } catch (error) {
+      logger.warn({ err: error }, 'the directory does not answer; conversations are listed without names')
+      return new Map()
+    }
   }
 }
 

@@ -49,16 +49,19 @@ export class ReadMessages {
     if (places.length > 1) {
       throw new ImError('INVALID_REQUEST', { detail: 'At most one of beforeId, beforeSeq, afterSeq and beforeTime.' })
     }
+    // Asked before the read: entries of an old epoch under a new one's number would be kept for good.
+    const epoch = this.#options.epoch()
     const { head, member } = await this.#options.access.readable(principal, conversationId)
     const range = visibleRange(head, member)
     const limit = query.limit ?? PAGE.default
     if (query.afterSeq !== undefined) {
       const from = Math.max(range.from, query.afterSeq + 1)
-      return this.#page(principal, head, range.from, await this.#read(conversationId, from, range.to, 'forward', limit))
+      const slice = await this.#read(conversationId, from, range.to, 'forward', limit)
+      return this.#page(principal, head, range.from, slice, epoch)
     }
     const before = await this.#placeBefore(conversationId, query, range.to + 1)
     const slice = await this.#read(conversationId, range.from, Math.min(range.to, before - 1), 'backward', limit)
-    return this.#page(principal, head, range.from, slice)
+    return this.#page(principal, head, range.from, slice, epoch)
   }
 
   /**
@@ -70,12 +73,13 @@ export class ReadMessages {
     conversationId: string,
     query: { readonly afterSeq?: number | undefined; readonly limit?: number | undefined },
   ): Promise<EntryPage & { readonly nextAfterSeq: number }> {
+    const epoch = this.#options.epoch()
     const { head, member } = await this.#options.access.readable(principal, conversationId)
     const range = visibleRange(head, member)
     const after = Math.max(query.afterSeq ?? member.deliveredSeq, range.from - 1)
     const slice = await this.#read(conversationId, after + 1, range.to, 'forward', query.limit ?? PAGE.default)
     const last = slice.entries[slice.entries.length - 1]
-    return { ...(await this.#page(principal, head, range.from, slice)), nextAfterSeq: last?.seq ?? after }
+    return { ...(await this.#page(principal, head, range.from, slice, epoch)), nextAfterSeq: last?.seq ?? after }
   }
 
   /** Entries by offset from the newest, descending, with the number of all visible ones. */
@@ -124,8 +128,8 @@ export class ReadMessages {
     return this.#options.pages.read({ conversationId, from, to, direction, limit })
   }
 
-  async #page(principal: Principal, head: Head, floorSeq: number, slice: MessageSlice): Promise<EntryPage> {
-    const page = { entries: slice.entries, hasMore: slice.more, floorSeq, epoch: this.#options.epoch() }
+  async #page(principal: Principal, head: Head, floorSeq: number, slice: MessageSlice, epoch: number): Promise<EntryPage> {
+    const page = { entries: slice.entries, hasMore: slice.more, floorSeq, epoch }
     if (head.chatType === 'group') return page
     const cursors = await this.#options.storage.readCursors(head.conversationId, MAX_RECEIPTS)
     return { ...page, receipts: cursors.filter((cursor) => cursor.userId !== principal.userId) }

@@ -1,7 +1,7 @@
 import {
   CLIENT_COMMANDS,
   CLOSE,
-  ERROR_TABLE,
+  ERROR_TITLES,
   type Frame,
   ImError,
   isImError,
@@ -270,7 +270,7 @@ export class Connection implements SocketListener, Subscriber {
     const requestId = ids.uuid()
     const known = isImError(error) ? error : new ImError('INTERNAL', { cause: error })
     if (known.code === 'INTERNAL') logger.error({ err: error, requestId, destination: about.destination }, 'a frame could not be handled')
-    const refusal = refusalOf(known, ERROR_TABLE[known.code].title, { ...about, requestId })
+    const refusal = refusalOf(known, ERROR_TITLES[known.code], { ...about, requestId })
     const subscription = this.subscriptionTo(QUEUES.errors)
     if (subscription !== undefined) {
       this.owe(this.queued(subscription, JSON.stringify(refusal)))
@@ -365,7 +365,7 @@ export class Connection implements SocketListener, Subscriber {
 
   #queueError(error: ImError, about: { readonly receipt?: string | undefined; readonly headers?: ExtraHeaders } = {}): void {
     const { receipt, headers } = about
-    const refusal = refusalOf(error, ERROR_TABLE[error.code].title, { receipt, requestId: this.host.context.ids.uuid() })
+    const refusal = refusalOf(error, ERROR_TITLES[error.code], { receipt, requestId: this.host.context.ids.uuid() })
     this.queue.pushOwed(this.#prepare(errorFrame(refusal, headers)))
   }
 

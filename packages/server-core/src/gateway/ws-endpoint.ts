@@ -1,4 +1,4 @@
-import { ERROR_TABLE, ImError, type Limits, STOMP_SUBPROTOCOL, WS_PATHS } from '@innerline/protocol'
+import { ERROR_TABLE, ERROR_TITLES, ImError, type Limits, STOMP_SUBPROTOCOL, WS_PATHS } from '@innerline/protocol'
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type ServerOptions, WebSocketServer } from 'ws'
@@ -123,7 +123,8 @@ export class WsEndpoint {
 function ignore(): void {}
 
 function reject(socket: Duplex, error: ImError): void {
-  const { http, title } = ERROR_TABLE[error.code]
+  const { http } = ERROR_TABLE[error.code]
+  const title = ERROR_TITLES[error.code]
   const body = JSON.stringify({
     type: 'about:blank',
     title,

@@ -1,4 +1,4 @@
-import { ERROR_TABLE, type ServerErrorCode } from '@innerline/protocol'
+import { ERROR_TABLE, ERROR_TITLES, type ServerErrorCode } from '@innerline/protocol'
 import * as z from 'zod'
 import { sendRequest } from '../app/requests.js'
 import type { Params } from './param.js'
@@ -121,7 +121,7 @@ function problems(route: Route): Readonly<Record<string, Json>> {
 function problemResponse(codes: readonly ServerErrorCode[]): Json {
   const later = codes.some((code) => ERROR_TABLE[code].retry === 'later')
   return {
-    description: codes.map((code) => `\`${code}\`: ${ERROR_TABLE[code].title}`).join('\n\n'),
+    description: codes.map((code) => `\`${code}\`: ${ERROR_TITLES[code]}`).join('\n\n'),
     headers: {
       'x-request-id': requestIdHeader,
       ...(later ? { 'retry-after': { description: 'Seconds; retryAfterMs is exact.', schema: { type: 'integer' } } } : {}),

@@ -1,4 +1,4 @@
-import { ERROR_TABLE, ImError, isErrorCode, isImError, type Problem } from '@innerline/protocol'
+import { ERROR_TABLE, ERROR_TITLES, ImError, isErrorCode, isImError, type Problem } from '@innerline/protocol'
 
 const DOCUMENTATION = 'https://github.com/innerline/innerline/blob/main/docs/errors.md'
 
@@ -16,7 +16,8 @@ export const speaksForItself = (error: unknown): error is ImError =>
 /** The answer to a thrown value. What is not an {@link ImError} shows nothing of itself: its message may name anything. */
 export function problemOf(error: unknown, requestId: string): ProblemAnswer {
   const { code, detail, retryAfterMs, extra } = speaksForItself(error) ? error : new ImError('INTERNAL')
-  const { http: status, retry, title } = ERROR_TABLE[code]
+  const { http: status, retry } = ERROR_TABLE[code]
+  const title = ERROR_TITLES[code]
   const headers: Record<string, string> = {}
   if (retryAfterMs !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfterMs / 1_000)))
   // RFC 6750 §3: an expired token is named, a missing one is only asked for.

@@ -1,4 +1,4 @@
-import { ERROR_TABLE, type ErrorCode, ImError } from '@innerline/protocol'
+import { ERROR_TABLE, ERROR_TITLES, type ErrorCode, ImError } from '@innerline/protocol'
 import { describe, expect, it } from 'vitest'
 import type { UseCases } from '../../src/http/index.js'
 import { problemOf } from '../../src/http/problem.js'
@@ -22,7 +22,8 @@ describe('problem answers', () => {
   it.each(codes.filter((code) => ERROR_TABLE[code].http !== 0))('say %s as the table does', async (code) => {
     const server = await serveWorld({ app: failing(new ImError(code, { detail: 'In particular.', retryAfterMs: 1_001 })) })
     const answer = await server.call('GET', path, { user: 'alice' })
-    const { http: status, retry, title } = ERROR_TABLE[code]
+    const { http: status, retry } = ERROR_TABLE[code]
+    const title = ERROR_TITLES[code]
     expect(answer.status).toBe(status)
     expect(answer.json).toEqual({
       ...problemFields(code, status),

@@ -72,7 +72,7 @@ export function createWorld({ hooks = {}, directory, bodyBytes = 48 * 1024 }: Wo
       pages: new PageReader({ storage, concurrency: 8, queue: 100, pageBytes: 256 * 1024 }),
       epoch: () => epoch,
     }),
-    conversations: new ListConversations({ storage, directory, epoch: () => epoch }),
+    conversations: new ListConversations({ storage, directory, epoch: () => epoch, clock, logger }),
   }
   return { storage, app, clock, ids, logger, logged, epoch }
 }
