@@ -18,6 +18,8 @@ export default defineConfig({
         resolve: { alias },
         test: {
           name: 'unit',
+          // The tests share no state, so the files of a worker may share its modules: loading them anew took most of the time.
+          isolate: false,
           include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'scripts/**/*.test.ts', 'sim/**/*.test.ts'],
           exclude: ['**/*.service.test.ts', '**/node_modules/**', '**/dist/**'],
         },
