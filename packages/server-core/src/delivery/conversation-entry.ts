@@ -97,7 +97,7 @@ export class ConversationEntry {
     const w = this.#watermark
     if (w !== undefined && !isNews) {
       if (last <= w) return
-      if (batch.firstSeq <= w + 1 && !this.#busy && this.#held.isEmpty && !this.#members.isBehind && this.#members.owed.length === 0) {
+      if (batch.firstSeq <= w + 1 && !this.#busy && this.#held.isEmpty) {
         this.#dispatch(batch.messages)
         return
       }
@@ -175,13 +175,23 @@ export class ConversationEntry {
       if (seq <= (this.#watermark as number)) continue
       this.#watermark = seq
       for (const [userId, { slot, visibleFrom, leaveSeq }] of this.#members.byUser) {
-        if (seq >= visibleFrom && seq <= (leaveSeq ?? seq)) for (const subscriber of slot.subscribers) subscriber.deliver(message)
+        if (seq >= visibleFrom && seq <= (leaveSeq ?? seq)) for (const subscriber of slot.subscribers) this.#give(subscriber, message)
         if (leaveSeq === undefined || seq < leaveSeq) continue
         this.#members.leave(userId, leaveSeq)
         slot.entries.delete(this)
       }
     }
     this.#endIfEmpty()
+  }
+
+  /** One connection that throws must not cost the others the message, nor itself more than an attach. */
+  #give(subscriber: Subscriber, message: LiveMessage): void {
+    try {
+      subscriber.deliver(message)
+    } catch (error) {
+      this.#ports.logger.error({ err: error, conversationId: this.conversationId }, 'a message could not be handed to a connection')
+      subscriber.resync(1_000)
+    }
   }
 
   /** An entry that nobody here hangs on ends, unless a newcomer is still to be read. */
@@ -253,7 +263,7 @@ export class ConversationEntry {
       if (to - from < MAX_OWED) {
         const messages = await this.#ports.readRange(this.conversationId, from, to)
         if (this.#closed) return
-        for (const message of messages) for (const subscriber of waiting) if (slot.told.has(subscriber)) subscriber.deliver(message)
+        for (const message of messages) for (const subscriber of waiting) if (slot.told.has(subscriber)) this.#give(subscriber, message)
         const last = messages.at(-1)
         if (last !== undefined && last.seq < to) {
           owed.from = last.seq + 1

@@ -17,6 +17,8 @@ import { Wire } from './wire.js'
 export interface Gate {
   before?: ((method: string, args: readonly unknown[]) => Promise<void> | void) | undefined
   after?: ((method: string, result: unknown) => Promise<void> | void) | undefined
+  /** Puts another answer in the place of the storage's. */
+  answer?: ((method: string, result: unknown) => unknown) | undefined
 }
 
 /** The same storage behind a gate. */
@@ -29,7 +31,7 @@ export function gated(storage: Storage, gate: Gate): Storage {
         if (gate.before !== undefined) await gate.before(name, args)
         const result: unknown = await value.apply(target, args)
         if (gate.after !== undefined) await gate.after(name, result)
-        return result
+        return gate.answer === undefined ? result : gate.answer(name, result)
       }
     },
   })
@@ -161,6 +163,7 @@ export class Fleet {
         return gate.before?.(method, args)
       },
       after: (method, result) => gate.after?.(method, result),
+      answer: (method, result) => (gate.answer === undefined ? result : gate.answer(method, result)),
     }
     const storage = gated(memoryStorage({ clock, data: this.data }), counting)
     const log = (level: string) => (fields: object, message?: string) => void this.logged.push({ level, fields, message })
@@ -189,6 +192,7 @@ export class Fleet {
     for (const node of this.nodes) {
       node.gate.before = undefined
       node.gate.after = undefined
+      node.gate.answer = undefined
     }
     const stopped = Promise.all(this.nodes.map((node) => node.kill()))
     await this.clock.advance(10_000)

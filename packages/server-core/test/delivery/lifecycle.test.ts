@@ -133,6 +133,33 @@ describe('attaching and detaching', () => {
   })
 })
 
+describe('a connection that breaks its word and throws', () => {
+  it('harms nobody else and is attached again', async () => {
+    const fleet = await Fleet.start(1)
+    await fleet.group('g', ['ann', 'bob', 'cid'])
+    const ann = await fleet.attached(0, 'ann')
+    const broken = await fleet.attached(0, 'bob')
+    const cid = await fleet.attached(0, 'cid')
+    let throwing = true
+    const deliver = broken.deliver.bind(broken)
+    broken.deliver = (message) => {
+      if (throwing) throw new Error('a bug')
+      deliver(message)
+    }
+    await fleet.append(0, GROUP)
+    await fleet.append(0, GROUP)
+    throwing = false
+    await fleet.quiet()
+    await fleet.append(0, GROUP)
+    expect([ann.seqs(GROUP), cid.seqs(GROUP)]).toEqual([
+      [1, 2, 3],
+      [1, 2, 3],
+    ])
+    expect(broken.summaryHead(GROUP)).toBe(2)
+    expect(fleet.faults()).toEqual([])
+  })
+})
+
 describe('BusChannels', () => {
   it('joins with the first and leaves with the last, one after the other', async () => {
     const calls: string[] = []
