@@ -191,6 +191,20 @@ describe('the connection', () => {
     expect(im.connection.getSnapshot().status).toBe('connected')
   })
 
+  it('notices a stream that a malformed length has spoilt, though the server goes on beating', async () => {
+    const { im, server, clock } = harness()
+    server.heartBeat = '10000,10000'
+    await im.connect()
+    await settle()
+    server.last.frame('MESSAGE', { subscription: 's', 'content-length': '-1' }, '{}')
+    for (let i = 0; i < 45; i++) {
+      server.connections[0]?.push('\n')
+      await clock.advance(1_000)
+    }
+    expect(server.connections).toHaveLength(2)
+    expect(im.connection.getSnapshot().status).toBe('connected')
+  })
+
   it('asks whether the server is still there when it does not answer a send', async () => {
     const { im, server, clock } = harness()
     await im.connect()

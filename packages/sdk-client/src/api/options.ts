@@ -28,6 +28,8 @@ export interface WebSocketLike {
   onerror: ((event: never) => unknown) | null
   send(data: string | Uint8Array<ArrayBuffer>): void
   close(code?: number, reason?: string): void
+  /** Ends the socket without a closing handshake, where the runtime can (`ws`). */
+  terminate?(): void
 }
 
 /** What the surroundings tell about the network and the page. */

@@ -1,5 +1,15 @@
-import { Client, type IFrame, Versions } from '@stomp/stompjs'
-import { type Clock, HEADERS, ImError, QUEUES, type Queue, type ErrorMessage, STOMP_SUBPROTOCOL } from '@innerline/protocol'
+import { FrameImpl, Parser, type StompHeaders } from '@stomp/stompjs'
+import {
+  type Cancel,
+  type Clock,
+  type ErrorMessage,
+  HEADERS,
+  ImError,
+  QUEUES,
+  type Queue,
+  STOMP_SUBPROTOCOL,
+  STOMP_VERSION,
+} from '@innerline/protocol'
 import type { WebSocketLike } from '../api/options.js'
 import { type Ending, endingOf, errorOf, parseJson } from '../failure.js'
 
@@ -41,20 +51,28 @@ export interface Link {
 export const CONNECT_TIMEOUT_MS = 10_000
 /** The receipt of the messages subscription: it means that the server has attached this connection. */
 const ATTACHED = 'm'
+const DISCONNECT = 'DISCONNECT'
+const END_MS = 2_000
 const BEAT_MS = 10_000
+/** Timers of hidden pages and slow networks are late; what is late by more than this many intervals does not come any more. */
+const BEAT_TOLERANCE = 2.5
+const OPEN = 1
 
-// The same ids for every client: the server then encodes a message's frame once for all its sockets.
-const subscriptions: readonly [Queue, string][] = [
-  [QUEUES.errors, 'e'],
-  [QUEUES.session, 's'],
-  [QUEUES.heartbeat, 'h'],
-  [QUEUES.messages, ATTACHED],
-]
+// In the order they are made. The same ids for every client: the server then encodes a message's frame once for all its sockets.
+const subscriptions: Readonly<Record<string, Queue>> = {
+  e: QUEUES.errors,
+  s: QUEUES.session,
+  h: QUEUES.heartbeat,
+  [ATTACHED]: QUEUES.messages,
+}
 
-/** Speaks STOMP over a fresh socket. One stompjs client per connection, as its own reconnecting dies of a rejected token call. */
+/** Speaks STOMP over a fresh socket: stompjs' codec and a session of ours, as its own has timers of its own and reconnects by itself. */
 export function openLink({ socket, token, deviceId, clock }: LinkOptions, handlers: LinkHandlers): Link {
+  let connected = false
   let over = false
   let told: ImError | undefined
+  let heard = clock.monotonic()
+  let cancelBeat: Cancel | undefined
   let cancelTimer = clock.after(CONNECT_TIMEOUT_MS, () => expire('no CONNECTED in time'))
 
   const finish = (ending: Ending) => {
@@ -66,84 +84,101 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
   const discard = () => {
     over = true
     cancelTimer()
-    // Rejections of a library's own promise must not reach the process.
-    client.deactivate({ force: true }).catch(() => {})
+    cancelBeat?.()
     try {
-      socket.close()
+      // The close of `ws` waits 30 s for a peer that may be gone, and keeps the process alive meanwhile.
+      if (socket.terminate) socket.terminate()
+      else socket.close()
     } catch {
       // Closing a socket that never opened throws in some runtimes; it is gone either way.
     }
   }
+  const put = (text: string): boolean => {
+    try {
+      socket.send(text)
+      return true
+    } catch {
+      return false
+    }
+  }
+  const write = (command: string, headers: StompHeaders, body?: string): boolean =>
+    put(FrameImpl.marshall({ command, headers, body, escapeHeaderValues: true }) as string)
+  const beat = (theirsMs: number, wantedMs: number) => {
+    cancelBeat = clock.after(BEAT_MS, () => {
+      if (theirsMs && clock.monotonic() - heard > BEAT_TOLERANCE * Math.max(theirsMs, BEAT_MS)) return expire('the server fell silent')
+      if (wantedMs) put('\n')
+      beat(theirsMs, wantedMs)
+    })
+  }
 
-  const client = new Client({
-    webSocketFactory: () => socket as never,
-    stompVersions: new Versions([Versions.V1_2]),
-    reconnectDelay: 0,
-    heartbeatIncoming: BEAT_MS,
-    heartbeatOutgoing: BEAT_MS,
-    heartbeatToleranceMultiplier: 2.5,
-    discardWebsocketOnCommFailure: true,
-    connectHeaders: {
+  const welcome = (headers: StompHeaders) => {
+    connected = true
+    cancelTimer()
+    cancelTimer = clock.after(CONNECT_TIMEOUT_MS, () => expire('the server did not attach the connection in time'))
+    const [theirsMs = 0, wantedMs = 0] = (headers['heart-beat'] ?? '').split(',').map(Number)
+    beat(theirsMs, wantedMs)
+    for (const [id, destination] of Object.entries(subscriptions)) {
+      write('SUBSCRIBE', { id, destination, ack: 'auto', ...(id === ATTACHED ? { receipt: id } : {}) })
+    }
+    handlers.opened({
+      userId: headers[HEADERS.userName] ?? '',
+      connectionId: headers['session'] ?? '',
+      epoch: Number(headers[HEADERS.epoch]) || 0,
+      windowMs: Number(headers[HEADERS.reconnectWindow]) || 1_000,
+    })
+  }
+  const receive = ({ command, headers, body }: FrameImpl) => {
+    if (over) return
+    const value = parseJson<Partial<ErrorMessage>>(body)
+    if (command === 'MESSAGE') {
+      const queue = subscriptions[headers['subscription'] ?? '']
+      if (!queue || !value) return
+      if (queue === QUEUES.errors && value.receipt === ATTACHED) finish({ type: 'lost', error: errorOf(value) })
+      else handlers.message(queue, value)
+    } else if (command === 'RECEIPT') {
+      const id = headers['receipt-id'] ?? ''
+      if (id === ATTACHED) cancelTimer()
+      else if (id === DISCONNECT) socket.close()
+      else handlers.receipt(id, headers)
+    } else if (command === 'ERROR') told = errorOf(value ?? { code: (headers['code'] ?? headers['message']) as ErrorMessage['code'] })
+    else if (command === 'CONNECTED' && !connected) welcome(headers)
+  }
+  const parser = new Parser(
+    (frame) => receive(FrameImpl.fromRawFrame(frame, true)),
+    () => {},
+  )
+  const connect = () => {
+    write('CONNECT', {
+      'accept-version': STOMP_VERSION,
+      'heart-beat': `${BEAT_MS},${BEAT_MS}`,
       // An empty token means that the page's cookie is to speak.
       ...(token ? { [HEADERS.authorization]: `Bearer ${token}` } : {}),
       [HEADERS.lag]: '1',
       ...(deviceId === undefined ? {} : { [HEADERS.deviceId]: deviceId }),
-    },
-    onConnect: ({ headers }: IFrame) => {
-      if (over) return
-      cancelTimer()
-      cancelTimer = clock.after(CONNECT_TIMEOUT_MS, () => expire('the server did not attach the connection in time'))
-      for (const [queue, id] of subscriptions) {
-        client.subscribe(queue, (frame) => receive(queue, frame), id === ATTACHED ? { id, ack: 'auto', receipt: id } : { id, ack: 'auto' })
-      }
-      handlers.opened({
-        userId: headers[HEADERS.userName] ?? '',
-        connectionId: headers['session'] ?? '',
-        epoch: Number(headers[HEADERS.epoch]) || 0,
-        windowMs: Number(headers[HEADERS.reconnectWindow]) || 1_000,
-      })
-    },
-    onUnhandledReceipt: ({ headers }) => {
-      if (over) return
-      const id = headers['receipt-id'] ?? ''
-      if (id === ATTACHED) cancelTimer()
-      else handlers.receipt(id, headers)
-    },
-    onStompError: ({ headers, body }) => {
-      const answer = parseJson<ErrorMessage>(body) ?? { code: (headers['code'] ?? headers['message']) as ErrorMessage['code'] }
-      told = errorOf(answer)
-    },
-    onWebSocketClose: ({ code, reason = '' }: { readonly code: number; readonly reason?: string }) => finish(endingOf(code, reason, told)),
-  })
-  const receive = (queue: Queue, { body }: IFrame) => {
-    const value = parseJson<object>(body)
-    if (over || value === undefined) return
-    const { receipt } = value as Partial<ErrorMessage>
-    if (queue === QUEUES.errors && receipt === ATTACHED) return finish({ type: 'lost', error: errorOf(value) })
-    handlers.message(queue, value)
+    })
   }
-  // Closed before stompjs has its own in place, a socket of `ws` would raise an error nobody listens to.
+  socket.binaryType = 'arraybuffer'
+  socket.onmessage = ({ data }: { readonly data: string | ArrayBuffer }) => {
+    heard = clock.monotonic()
+    parser.parseChunk(data)
+  }
+  socket.onclose = ({ code, reason = '' }: { readonly code: number; readonly reason?: string }) => finish(endingOf(code, reason, told))
+  // The close that follows says all there is to know; but without a listener `ws` would throw.
   socket.onerror = () => {}
-  client.activate()
+  if (socket.readyState === OPEN) connect()
+  else socket.onopen = connect
 
   return {
     send(destination, body, receipt) {
-      if (over || !client.connected) return false
-      try {
-        client.publish({
-          destination,
-          body: JSON.stringify(body),
-          headers: { 'content-type': 'application/json', ...(receipt === undefined ? {} : { receipt }) },
-        })
-        return true
-      } catch {
-        return false
-      }
+      if (over || !connected || socket.readyState !== OPEN) return false
+      const headers = { destination, 'content-type': 'application/json', ...(receipt === undefined ? {} : { receipt }) }
+      return write('SEND', headers, JSON.stringify(body))
     },
     end() {
+      connected = false
       cancelTimer()
-      cancelTimer = clock.after(2_000, () => finish({ type: 'lost', error: new ImError('OFFLINE') }))
-      client.deactivate().catch(() => {})
+      cancelTimer = clock.after(END_MS, () => finish({ type: 'lost', error: new ImError('OFFLINE') }))
+      write(DISCONNECT, { receipt: DISCONNECT })
     },
     discard() {
       if (!over) discard()

@@ -44,6 +44,8 @@ function parse(text: string): Received {
 export class FakeServer {
   epoch = 1
   windowMs = 1_000
+  /** What CONNECTED offers and wants. */
+  heartBeat = '0,0'
   /** Attempts, in order, including refused ones. */
   readonly connections: Connection[] = []
   readonly sockets: FakeSocket[] = []
@@ -196,7 +198,7 @@ export class FakeServer {
     if (typeof who === 'string') {
       connection.frame('CONNECTED', {
         version: '1.2',
-        'heart-beat': '0,0',
+        'heart-beat': this.heartBeat,
         'user-name': who,
         session: `c-${this.connections.length}`,
         epoch: this.epoch,

@@ -9,7 +9,7 @@ interface Timer {
 /** Real timers may fire a fraction of a ms before the clock says so; code that compares times has to live with it. */
 const EARLY_MS = 0.4
 
-/** Lets everything run that is ready to run: promises, and what stompjs puts on them. */
+/** Lets everything run that is ready to run: promises, and what they put on them. */
 export const settle = async (): Promise<void> => {
   for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve))
 }
