@@ -12,7 +12,7 @@ export interface AppendLaneOptions {
   readonly lanes: number
   /** Items that may wait in one lane. */
   readonly queueItems: number
-  /** Called after a batch has committed and before its senders are told, so that delivery never waits for them. */
+  /** Called after a batch has committed and before its senders are told, so that delivery never waits for them. Must not throw. */
   readonly onCommitted: (items: readonly AppendItem[], results: readonly AppendResult[], now: number) => void
 }
 

@@ -212,7 +212,14 @@ export class Connection implements SocketListener, Subscriber {
 
   resync(spreadMs: number): void {
     const { clock, ids } = this.host.context
-    clock.after(ids.random() * spreadMs, () => this.reattach())
+    clock.after(ids.random() * spreadMs, () => {
+      if (!this.#hearsOfHoles()) {
+        this.close(CLOSE.slowReader, 'resync')
+        return
+      }
+      this.event({ event: 'resync' })
+      this.reattach()
+    })
   }
 
   /** Attaches again; until it succeeds it is tried again, as the connection would otherwise have a hole. */
@@ -314,7 +321,7 @@ export class Connection implements SocketListener, Subscriber {
     const { metrics } = this.host.context
     metrics.count('im_slow_readers')
     // Without the session queue it would hear neither of the lag nor of its end.
-    if (!this.toleratesLag || this.subscriptionTo(QUEUES.session) === undefined) {
+    if (!this.#hearsOfHoles()) {
       this.close(CLOSE.slowReader, 'slow reader')
       return
     }
@@ -341,6 +348,11 @@ export class Connection implements SocketListener, Subscriber {
     this.#closeCode = code
     this.#closeReason = reason
     this.queue.flush(this.socket, this.host.context.limits)
+  }
+
+  /** Whether it can be told that messages were dropped, and of the end of that; any other client is closed instead. */
+  #hearsOfHoles(): boolean {
+    return this.toleratesLag && this.subscriptionTo(QUEUES.session) !== undefined
   }
 
   #take(items: readonly ParsedItem[]): void {

@@ -1,4 +1,4 @@
-import { CLOSE, ImError } from '@innerline/protocol'
+import { CLOSE, ImError, QUEUES } from '@innerline/protocol'
 import type { Cancel, Principal } from '../ports/index.js'
 import { AttachGate } from './attach-gate.js'
 import { Connection, type ConnectionHost } from './connection.js'
@@ -74,7 +74,11 @@ export class Gateway implements ConnectionHost {
   }
 
   attach(connection: Connection): Promise<void> {
-    return this.#attaches.run(() => (connection.state === 'open' ? this.context.index.attach(connection) : Promise.resolve()))
+    return this.#attaches.run(async () => {
+      // It may have gone, or have unsubscribed, while it waited.
+      const wanted = connection.state === 'open' && connection.subscriptionTo(QUEUES.messages) !== undefined
+      if (wanted) await this.context.index.attach(connection)
+    })
   }
 
   admit(_connection: Connection, principal: Principal): ImError | undefined {

@@ -1,0 +1,37 @@
+import { CLOSE, QUEUES } from '@innerline/protocol'
+import { describe, expect, it } from 'vitest'
+import { startTestNode } from '../support/test-node.js'
+
+const lags = { headers: { 'im-lag': '1' } }
+
+describe('a node that cannot say any more what was missed', () => {
+  it('tells clients that understand it to read again, and gives them a new summary', async () => {
+    const node = await startTestNode()
+    const bob = await node.client('bob', lags)
+    node.index.reset(1_000)
+    await node.clock.advance(1_100)
+    expect(bob.bodies(QUEUES.session).map(({ event }) => event)).toEqual(['resync', 'summary'])
+    expect(bob.closed).toBeUndefined()
+  })
+
+  it('closes every other within the same time, as it would have a hole that it cannot see', async () => {
+    const node = await startTestNode()
+    const plain = await node.client('bob')
+    const deaf = await node.client('bob', { ...lags, queues: ['messages'] })
+    node.index.reset(1_000)
+    await node.clock.advance(1_100)
+    expect(plain.closed).toMatchObject({ code: CLOSE.slowReader })
+    expect(deaf.closed).toMatchObject({ code: CLOSE.slowReader })
+  })
+})
+
+describe('an UNSUBSCRIBE right behind a SUBSCRIBE', () => {
+  it('leaves nobody attached', async () => {
+    const node = await startTestNode()
+    const bob = await node.client('bob', { queues: ['errors', 'session'] })
+    bob.send('SUBSCRIBE', { id: 'late', destination: QUEUES.messages })
+    bob.send('UNSUBSCRIBE', { id: 'late' })
+    await node.clock.settle()
+    expect(node.index.users).toBe(0)
+  })
+})
