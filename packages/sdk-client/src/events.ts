@@ -1,8 +1,9 @@
-import { EventEmitter } from 'eventemitter3'
 import { ImError, isImError } from '@innerline/protocol'
 import type { ImEvents } from './api/events.js'
 import type { ImLogger } from './api/options.js'
 import type { Unsubscribe } from './api/readable.js'
+import { createListeners, type Listeners } from './observable.js'
+import { onAbort } from './waiting.js'
 
 export type Emit = <E extends keyof ImEvents>(event: E, ...args: Parameters<ImEvents[E]>) => void
 
@@ -20,40 +21,32 @@ export interface Events {
 
 /** The client's event hub. */
 export function createEvents(logger: ImLogger | undefined): Events {
-  const emitter = new EventEmitter()
+  const hub = new Map<keyof ImEvents, Listeners<unknown[]>>()
   const report = (cause: unknown) => {
     const error = isImError(cause) ? cause : new ImError('INTERNAL', { detail: String((cause as Error)?.message ?? cause), cause })
     logger?.warn({ code: error.code, cause: error.cause }, error.message)
-    emitter.emit('error', error)
+    hub.get('error')?.tell(error)
   }
+  // An error listener that throws is not told of its own error, or it would never end.
+  const last = (cause: unknown) => logger?.error({ cause }, 'an error listener threw')
   return {
-    on(event, listener, options = {}) {
+    on(event, listener, { signal, once } = {}) {
+      const listeners = hub.get(event) ?? createListeners<unknown[]>(event === 'error' ? last : report)
+      hub.set(event, listeners)
+      const remove = listeners.add((...args) => {
+        if (once) off()
+        ;(listener as (...all: unknown[]) => void)(...args)
+      })
+      let forget = () => {}
       const off = () => {
-        emitter.off(event, entry)
-        options.signal?.removeEventListener('abort', off)
+        remove()
+        forget()
       }
-      const entry = (...args: unknown[]) => {
-        if (options.once) off()
-        try {
-          ;(listener as (...all: unknown[]) => void)(...args)
-        } catch (cause) {
-          // An error listener that throws is not told of its own error, or it would never end.
-          if (event === 'error') logger?.error({ cause }, 'an error listener threw')
-          else report(cause)
-        }
-      }
-      if (!options.signal?.aborted) {
-        emitter.on(event, entry)
-        options.signal?.addEventListener('abort', off)
-      }
+      forget = onAbort(signal, off)
       return off
     },
-    emit: (event, ...args) => {
-      emitter.emit(event, ...args)
-    },
+    emit: (event, ...args) => hub.get(event)?.tell(...args),
     report,
-    close: () => {
-      emitter.removeAllListeners()
-    },
+    close: () => hub.clear(),
   }
 }

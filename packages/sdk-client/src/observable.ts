@@ -1,4 +1,36 @@
-import type { Readable } from './api/readable.js'
+import type { Readable, Unsubscribe } from './api/readable.js'
+
+/** Functions called one after the other, in the order they were added. */
+export interface Listeners<A extends unknown[]> {
+  /** The same function added twice is called twice. */
+  add(listener: (...args: A) => void): Unsubscribe
+  /** Calls those that were there when the call began. What one throws goes to `report` and harms no other. */
+  tell(...args: A): void
+  any(): boolean
+}
+
+export function createListeners<A extends unknown[]>(report: (cause: unknown) => void): Listeners<A> {
+  const all = new Set<(...args: A) => void>()
+  return {
+    add(listener) {
+      const entry = (...args: A) => listener(...args)
+      all.add(entry)
+      return () => {
+        all.delete(entry)
+      }
+    },
+    tell(...args) {
+      for (const listener of [...all]) {
+        try {
+          listener(...args)
+        } catch (cause) {
+          report(cause)
+        }
+      }
+    },
+    any: () => all.size > 0,
+  }
+}
 
 /** A value computed when asked and kept until `changed()`. */
 export interface Cell<T> extends Readable<T> {
@@ -10,35 +42,20 @@ export interface Cell<T> extends Readable<T> {
 
 /** Makes a cell; what a listener throws goes to `report`, so that one broken view stops no other. */
 export function createCell<T>(compute: () => T, report: (cause: unknown) => void): Cell<T> {
-  const listeners = new Set<() => void>()
+  const listeners = createListeners(report)
   let fresh = false
   let value: T
   return {
     getSnapshot() {
-      if (!fresh) {
-        value = compute()
-        fresh = true
-      }
+      if (!fresh) value = compute()
+      fresh = true
       return value
     },
-    subscribe(listener) {
-      // A wrapper of its own, so that one function subscribed twice is two subscriptions.
-      const entry = () => listener()
-      listeners.add(entry)
-      return () => {
-        listeners.delete(entry)
-      }
-    },
-    watched: () => listeners.size > 0,
+    subscribe: (listener) => listeners.add(() => listener()),
+    watched: listeners.any,
     changed() {
       fresh = false
-      for (const listener of [...listeners]) {
-        try {
-          listener()
-        } catch (cause) {
-          report(cause)
-        }
-      }
+      listeners.tell()
     },
   }
 }

@@ -261,6 +261,29 @@ describe('the connection', () => {
     expect(server.connections).toHaveLength(2)
   })
 
+  it('counts a connection as a success only once it has lasted, whatever ends it then', async () => {
+    const { im, server, clock } = harness()
+    const attempts = () => im.connection.getSnapshot().attempt
+    await im.connect()
+    for (let failures = 1; failures <= 3; failures++) {
+      server.accepting = false
+      server.last.close(1006)
+      await settle()
+      expect(attempts()).toBe(failures)
+      server.accepting = true
+      await clock.advance(40_000 - 30_001)
+      expect(im.connection.getSnapshot()).toMatchObject({ status: 'connected', attempt: 0 })
+      if (failures < 3) continue
+      await clock.advance(30_001)
+      server.accepting = false
+      server.last.event({ event: 'drain', reconnectInMs: 1_000 })
+      await clock.advance(1_000)
+      expect(im.connection.getSnapshot()).toMatchObject({ status: 'reconnecting', attempt: 0 })
+      await clock.advance(10_001)
+      expect(attempts()).toBe(1)
+    }
+  })
+
   it('renews an expiring token on the living connection', async () => {
     const reasons: string[] = []
     const { im, server, clock, errors } = harness({

@@ -60,6 +60,19 @@ describe('delivery', () => {
     expect(chat.getSnapshot()).toMatchObject({ unread: 0, readSeq: 11 })
   })
 
+  it('acknowledges again what a living connection does not confirm', async () => {
+    const { server, chat, clock } = await connected(fill(1))
+    server.onSend = (_, { headers }) => (headers['destination'] === '/app/chat.ack' ? 'ignore' : 'default')
+    await chat.open()
+    await clock.advance(9_000)
+    server.onSend = () => 'default'
+    expect(server.acks).toEqual([])
+    await clock.advance(1_500)
+    expect(server.acks).toEqual([{ conversationId: DIRECT, deliveredSeq: 1 }])
+    await clock.advance(60_000)
+    expect([server.acks.length, server.connections.length]).toEqual([1, 1])
+  })
+
   it('acknowledges before it leaves, and again what an earlier run could not', async () => {
     const storage = memoryStore()
     const { im, client, server, chat, clock } = await connected(fill(1), { storage })
@@ -336,6 +349,25 @@ describe('delivery', () => {
     chat.typing()
     await settle()
     expect(server.last.received.filter(({ headers }) => headers['destination'] === '/app/chat.typing')).toHaveLength(1)
+  })
+
+  it('takes typing as over when what was typed comes, though the summary told of it first', async () => {
+    const { server, chat, clock } = await connected(fill(1))
+    const seen: (readonly string[])[] = []
+    chat.subscribe(() => seen.push(chat.getSnapshot().typing))
+    server.last.event({ event: 'typing', conversationId: DIRECT, userId: 'bob' })
+    server.last.event({ event: 'typing', conversationId: DIRECT, userId: 'carol' })
+    await settle()
+    server.fanOut = () => false
+    const message = server.commit(DIRECT, { fromUserId: 'bob' })
+    server.last.event({ ...server.summaryOf('alice', DIRECT), event: 'conversation' })
+    server.fanOut = () => true
+    server.publish(message)
+    await settle()
+    expect(chat.getSnapshot().typing).toEqual(['carol'])
+    expect(seen.at(-1)).toEqual(['carol'])
+    await clock.advance(5_000)
+    expect(chat.getSnapshot().typing).toEqual([])
   })
 
   it('takes a send from another device as having seen what came before', async () => {

@@ -12,8 +12,9 @@ const EVENTS = {
   disconnect: { type: 'disconnect' },
   token: { type: 'token' },
   opened: { type: 'opened', windowMs: 5_000 },
-  lost: { type: 'lost', error, stable: false },
-  expired: { type: 'expired', error, stable: true },
+  stable: { type: 'stable' },
+  lost: { type: 'lost', error },
+  expired: { type: 'expired', error },
   refused: { type: 'refused', error },
   timer: { type: 'timer' },
   wake: { type: 'wake' },
@@ -30,6 +31,7 @@ const TABLE: Record<Phase, Record<EventName, Expected>> = {
     disconnect: '-',
     token: '-',
     opened: '-',
+    stable: '-',
     lost: '-',
     expired: '-',
     refused: '-',
@@ -42,6 +44,7 @@ const TABLE: Record<Phase, Record<EventName, Expected>> = {
     disconnect: 'idle: discard',
     token: 'opening: open',
     opened: '-',
+    stable: '-',
     lost: 'waiting: discard wait',
     expired: 'fetching: discard fetch',
     refused: 'closed: discard',
@@ -54,6 +57,7 @@ const TABLE: Record<Phase, Record<EventName, Expected>> = {
     disconnect: 'idle: discard',
     token: '-',
     opened: 'open: ',
+    stable: '-',
     lost: 'waiting: discard wait',
     expired: 'fetching: discard fetch',
     refused: 'closed: discard',
@@ -66,6 +70,7 @@ const TABLE: Record<Phase, Record<EventName, Expected>> = {
     disconnect: 'closing: end',
     token: '-',
     opened: '-',
+    stable: 'open: ',
     lost: 'waiting: discard wait',
     expired: 'fetching: discard fetch',
     refused: 'closed: discard',
@@ -78,6 +83,7 @@ const TABLE: Record<Phase, Record<EventName, Expected>> = {
     disconnect: 'idle: discard',
     token: '-',
     opened: '-',
+    stable: '-',
     lost: '-',
     expired: '-',
     refused: 'closed: discard',
@@ -90,6 +96,7 @@ const TABLE: Record<Phase, Record<EventName, Expected>> = {
     disconnect: '-',
     token: '-',
     opened: '-',
+    stable: '-',
     lost: 'idle: discard',
     expired: 'idle: discard',
     refused: 'idle: discard',
@@ -102,6 +109,7 @@ const TABLE: Record<Phase, Record<EventName, Expected>> = {
     disconnect: 'idle: discard',
     token: '-',
     opened: '-',
+    stable: '-',
     lost: '-',
     expired: '-',
     refused: '-',
@@ -131,14 +139,14 @@ describe('the connection machine', () => {
 
   it('spreads the first reconnect over the window of the server, and backs off afterwards', () => {
     const open: ConnectionState = { ...INITIAL, phase: 'open', windowMs: 12_000 }
-    expect(waitOf(open, { type: 'lost', error, stable: true })).toEqual({ minMs: 0, maxMs: 12_000 })
-    expect(waitOf({ ...open, failures: 3 }, { type: 'lost', error, stable: false })).toEqual({ minMs: 100, maxMs: 8_000 })
+    expect(waitOf(open, { type: 'lost', error })).toEqual({ minMs: 0, maxMs: 12_000 })
+    expect(waitOf({ ...open, failures: 3 }, { type: 'lost', error })).toEqual({ minMs: 100, maxMs: 8_000 })
     expect(waitOf({ ...INITIAL, phase: 'opening', failures: 30 }, EVENTS.lost)).toEqual({ minMs: 100, maxMs: 30_000 })
   })
   it('honours retryAfterMs', () => {
     const busy = new ImError('BUSY', { retryAfterMs: 4_000 })
-    expect(waitOf({ ...INITIAL, phase: 'opening' }, { type: 'lost', error: busy, stable: false })).toEqual({ minMs: 4_000, maxMs: 6_000 })
-    expect(waitOf({ ...INITIAL, phase: 'opening', failures: 4 }, { type: 'lost', error: busy, stable: false })).toEqual({
+    expect(waitOf({ ...INITIAL, phase: 'opening' }, { type: 'lost', error: busy })).toEqual({ minMs: 4_000, maxMs: 6_000 })
+    expect(waitOf({ ...INITIAL, phase: 'opening', failures: 4 }, { type: 'lost', error: busy })).toEqual({
       minMs: 4_000,
       maxMs: 16_000,
     })
@@ -156,19 +164,24 @@ describe('the connection machine', () => {
     expect(told(hurried, EVENTS.wake)).toBe('-')
   })
   it('asks for another token at once when one expires, and waits when the next is expired too', () => {
-    const [fetching, effects] = step({ ...INITIAL, phase: 'opening' }, { ...EVENTS.expired, stable: false }, policy)
+    const [fetching, effects] = step({ ...INITIAL, phase: 'opening' }, EVENTS.expired, policy)
     expect(effects).toContainEqual({ type: 'fetch', reason: 'rejected' })
     const [again] = step(fetching, EVENTS.token, policy)
-    expect(step(again, { ...EVENTS.expired, stable: false }, policy)[0].phase).toBe('waiting')
+    expect(step(again, EVENTS.expired, policy)[0].phase).toBe('waiting')
   })
   it('closes on the first loss where reconnecting is off', () => {
     expect(step({ ...INITIAL, phase: 'open' }, EVENTS.lost, { ...policy, enabled: false })[0].phase).toBe('closed')
   })
 
-  const anyEvent = fc.oneof(
-    ...Object.values(EVENTS).map((event) => fc.constant<ConnectionEvent>(event)),
-    fc.boolean().map((stable): ConnectionEvent => ({ type: 'lost', error, stable })),
-  )
+  it('takes a connection as a success once it is stable, and not before', () => {
+    const open: ConnectionState = { ...INITIAL, phase: 'open', failures: 3 }
+    expect(step(open, EVENTS.lost, policy)[0].failures).toBe(4)
+    const [stable] = step(open, EVENTS.stable, policy)
+    expect(step(stable, EVENTS.lost, policy)[0].failures).toBe(1)
+    expect(step(step(stable, EVENTS.drain, policy)[0], EVENTS.timer, policy)[0].failures).toBe(0)
+  })
+
+  const anyEvent = fc.constantFrom<ConnectionEvent>(...Object.values(EVENTS))
   it('never gets stuck: whatever happened, disconnect rests and connect tries', () => {
     fc.assert(
       fc.property(fc.array(anyEvent, { maxLength: 60 }), (events) => {

@@ -10,7 +10,7 @@ export interface ConnectionSnapshot {
   readonly status: ConnectionStatus
   /** True once there has been no connection for 5 s though one was wanted: show the banner from this, not from `status`. */
   readonly lost: boolean
-  /** Attempts since the last connection; 0 while connected. */
+  /** Failed attempts in a row; 0 while connected. A connection counts as a success once it has lasted 30 s, before as one more failure. */
   readonly attempt: number
   /** Local epoch ms of the next attempt, while one is scheduled. */
   readonly nextRetryAt?: number

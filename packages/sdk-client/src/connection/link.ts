@@ -1,17 +1,9 @@
 import { FrameImpl, Parser, type StompHeaders } from '@stomp/stompjs'
-import {
-  type Cancel,
-  type Clock,
-  type ErrorMessage,
-  HEADERS,
-  ImError,
-  QUEUES,
-  type Queue,
-  STOMP_SUBPROTOCOL,
-  STOMP_VERSION,
-} from '@innerline/protocol'
+import { type Clock, type ErrorMessage, HEADERS, ImError, QUEUES, type Queue, STOMP_SUBPROTOCOL, STOMP_VERSION } from '@innerline/protocol'
 import type { WebSocketLike } from '../api/options.js'
 import { type Ending, endingOf, errorOf, parseJson } from '../failure.js'
+import { present } from '../present.js'
+import { createTimer } from '../timer.js'
 
 /** What CONNECTED said. */
 export interface Welcome {
@@ -72,8 +64,8 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
   let over = false
   let told: ImError | undefined
   let heard = clock.monotonic()
-  let cancelBeat: Cancel | undefined
-  let cancelTimer = clock.after(CONNECT_TIMEOUT_MS, () => expire('no CONNECTED in time'))
+  const beats = createTimer(clock)
+  const deadline = createTimer(clock)
 
   const finish = (ending: Ending) => {
     if (over) return
@@ -83,8 +75,8 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
   const expire = (detail: string) => finish({ type: 'lost', error: new ImError('ACK_TIMEOUT', { detail }) })
   const discard = () => {
     over = true
-    cancelTimer()
-    cancelBeat?.()
+    deadline.stop()
+    beats.stop()
     try {
       // The close of `ws` waits 30 s for a peer that may be gone, and keeps the process alive meanwhile.
       if (socket.terminate) socket.terminate()
@@ -104,7 +96,7 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
   const write = (command: string, headers: StompHeaders, body?: string): boolean =>
     put(FrameImpl.marshall({ command, headers, body, escapeHeaderValues: true }) as string)
   const beat = (theirsMs: number, wantedMs: number) => {
-    cancelBeat = clock.after(BEAT_MS, () => {
+    beats.start(BEAT_MS, () => {
       if (theirsMs && clock.monotonic() - heard > BEAT_TOLERANCE * Math.max(theirsMs, BEAT_MS)) return expire('the server fell silent')
       if (wantedMs) put('\n')
       beat(theirsMs, wantedMs)
@@ -113,12 +105,11 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
 
   const welcome = (headers: StompHeaders) => {
     connected = true
-    cancelTimer()
-    cancelTimer = clock.after(CONNECT_TIMEOUT_MS, () => expire('the server did not attach the connection in time'))
+    deadline.start(CONNECT_TIMEOUT_MS, () => expire('not attached in time'))
     const [theirsMs = 0, wantedMs = 0] = (headers['heart-beat'] ?? '').split(',').map(Number)
     beat(theirsMs, wantedMs)
     for (const [id, destination] of Object.entries(subscriptions)) {
-      write('SUBSCRIBE', { id, destination, ack: 'auto', ...(id === ATTACHED ? { receipt: id } : {}) })
+      write('SUBSCRIBE', present({ id, destination, ack: 'auto', receipt: id === ATTACHED ? id : undefined }))
     }
     handlers.opened({
       userId: headers[HEADERS.userName] ?? '',
@@ -137,7 +128,7 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
       else handlers.message(queue, value)
     } else if (command === 'RECEIPT') {
       const id = headers['receipt-id'] ?? ''
-      if (id === ATTACHED) cancelTimer()
+      if (id === ATTACHED) deadline.stop()
       else if (id === DISCONNECT) socket.close()
       else handlers.receipt(id, headers)
     } else if (command === 'ERROR') told = errorOf(value ?? { code: (headers['code'] ?? headers['message']) as ErrorMessage['code'] })
@@ -148,15 +139,17 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
     () => {},
   )
   const connect = () => {
-    write('CONNECT', {
+    const headers = {
       'accept-version': STOMP_VERSION,
       'heart-beat': `${BEAT_MS},${BEAT_MS}`,
       // An empty token means that the page's cookie is to speak.
-      ...(token ? { [HEADERS.authorization]: `Bearer ${token}` } : {}),
+      [HEADERS.authorization]: token ? `Bearer ${token}` : undefined,
       [HEADERS.lag]: '1',
-      ...(deviceId === undefined ? {} : { [HEADERS.deviceId]: deviceId }),
-    })
+      [HEADERS.deviceId]: deviceId,
+    }
+    write('CONNECT', present(headers) as StompHeaders)
   }
+  deadline.start(CONNECT_TIMEOUT_MS, () => expire('no CONNECTED in time'))
   socket.binaryType = 'arraybuffer'
   socket.onmessage = ({ data }: { readonly data: string | ArrayBuffer }) => {
     heard = clock.monotonic()
@@ -171,13 +164,11 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
   return {
     send(destination, body, receipt) {
       if (over || !connected || socket.readyState !== OPEN) return false
-      const headers = { destination, 'content-type': 'application/json', ...(receipt === undefined ? {} : { receipt }) }
-      return write('SEND', headers, JSON.stringify(body))
+      return write('SEND', present({ destination, 'content-type': 'application/json', receipt }), JSON.stringify(body))
     },
     end() {
       connected = false
-      cancelTimer()
-      cancelTimer = clock.after(END_MS, () => finish({ type: 'lost', error: new ImError('OFFLINE') }))
+      deadline.start(END_MS, () => finish({ type: 'lost', error: new ImError('OFFLINE') }))
       write(DISCONNECT, { receipt: DISCONNECT })
     },
     discard() {
@@ -192,7 +183,7 @@ export function openSocket(url: string, factory: ((url: string, protocols: strin
   const { WebSocket: Native } = globalThis as { WebSocket?: new (url: string, protocols: string[]) => WebSocketLike }
   if (!Native) {
     throw new ImError('UNSUPPORTED', {
-      detail: 'this runtime has no WebSocket: npm i ws, and give the option webSocket: (url, protocols) => new WebSocket(url, protocols)',
+      detail: 'no WebSocket here: npm i ws, and give option webSocket: (url, protocols) => new WebSocket(url, protocols)',
     })
   }
   return new Native(url, [STOMP_SUBPROTOCOL])

@@ -1,4 +1,5 @@
-import type { Cancel, Clock } from '@innerline/protocol'
+import type { Clock } from '@innerline/protocol'
+import { createTimer } from '../timer.js'
 
 const TICK_MS = 5_000
 const BEAT_MS = 30_000
@@ -18,21 +19,20 @@ export interface Liveness {
  * without a tick). `beat` writes the heart-beat, `dead` is called when nothing came back.
  */
 export function watchLiveness(clock: Clock, beat: () => void, dead: () => void): Liveness {
-  let cancelTick: Cancel
-  let cancelDeadline: Cancel | undefined
+  const ticks = createTimer(clock)
+  const deadline = createTimer(clock)
   let wall = clock.now()
   let steady = clock.monotonic()
   let sinceBeat = 0
 
   const expect = (withinMs: number) => {
     sinceBeat = 0
-    cancelDeadline?.()
-    cancelDeadline = clock.after(withinMs, dead)
+    deadline.start(withinMs, dead)
     beat()
   }
   const probe = () => expect(PROBE_MS)
-  const tick = () => {
-    cancelTick = clock.after(TICK_MS, () => {
+  const tick = () =>
+    ticks.start(TICK_MS, () => {
       // Some machines stop the monotonic clock in sleep, some set the wall clock back: either may tell.
       const passed = Math.max(clock.now() - wall, clock.monotonic() - steady)
       wall = clock.now()
@@ -42,17 +42,13 @@ export function watchLiveness(clock: Clock, beat: () => void, dead: () => void):
       if (passed > 2 * TICK_MS) probe()
       else if (sinceBeat >= BEAT_MS - TICK_MS / 2) expect(ANSWER_MS)
     })
-  }
   tick()
   return {
     probe,
-    alive() {
-      cancelDeadline?.()
-      cancelDeadline = undefined
-    },
+    alive: deadline.stop,
     stop() {
-      cancelTick()
-      cancelDeadline?.()
+      ticks.stop()
+      deadline.stop()
     },
   }
 }

@@ -10,7 +10,7 @@ export type Phase = 'idle' | 'fetching' | 'opening' | 'open' | 'waiting' | 'clos
 
 export interface ConnectionState {
   readonly phase: Phase
-  /** Attempts that have failed in a row. A connection counts as a success only once it has been stable. */
+  /** Attempts that have failed in a row. A connection counts as a success only once it is stable. */
   readonly failures: number
   /** Whether this client was ever connected. */
   readonly known: boolean
@@ -31,10 +31,12 @@ export type ConnectionEvent =
   /** A token is there. */
   | { readonly type: 'token' }
   | { readonly type: 'opened'; readonly windowMs: number }
+  /** The connection has lasted for a while. */
+  | { readonly type: 'stable' }
   /** The attempt or connection failed in a way that may pass. */
-  | { readonly type: 'lost'; readonly error: ImError; readonly stable: boolean }
+  | { readonly type: 'lost'; readonly error: ImError }
   /** The token has expired. */
-  | { readonly type: 'expired'; readonly error: ImError; readonly stable: boolean }
+  | { readonly type: 'expired'; readonly error: ImError }
   /** Trying again cannot help. */
   | { readonly type: 'refused'; readonly error: ImError }
   /** The timer of `wait` is over. */
@@ -102,6 +104,8 @@ export function step(state: ConnectionState, event: ConnectionEvent, policy: Rec
     case 'opened':
       if (phase !== 'opening') return stay
       return to('open', { known: true, expired: false, windowMs: event.windowMs, error: undefined })
+    case 'stable':
+      return phase === 'open' ? [{ ...state, failures: 0 }, []] : stay
     case 'refused':
       if (resting) return stay
       return phase === 'closing' ? to('idle', {}, DISCARD) : to('closed', { error: event.error }, DISCARD)
@@ -111,7 +115,7 @@ export function step(state: ConnectionState, event: ConnectionEvent, policy: Rec
       if (resting || phase === 'waiting') return stay
       const { error } = event
       if (!policy.enabled) return to('closed', { error }, DISCARD)
-      const failures = event.stable ? 1 : state.failures + 1
+      const failures = state.failures + 1
       const expired = event.type === 'expired'
       // The timer of the drain runs already, and its moment was chosen by the server.
       if (state.draining) return [{ ...state, phase: 'waiting', failures, error }, [DISCARD]]

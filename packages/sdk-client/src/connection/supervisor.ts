@@ -1,11 +1,14 @@
-import { type Cancel, type Clock, type Ids, ImError, isImError, SEND_DESTINATIONS } from '@innerline/protocol'
+import { type Clock, type Ids, ImError, isImError, SEND_DESTINATIONS } from '@innerline/protocol'
 import type { ConnectionSnapshot, ConnectionStatus } from '../api/connection.js'
 import type { ImClientOptions, ReconnectOptions } from '../api/options.js'
 import type { CallOptions, Readable } from '../api/readable.js'
 import { backoff, draw } from '../delays.js'
 import type { Events } from '../events.js'
 import { createCell } from '../observable.js'
+import { present } from '../present.js'
 import { pageLifecycle } from '../runtime/page-lifecycle.js'
+import { createTimer } from '../timer.js'
+import { createWaiters, quiet } from '../waiting.js'
 import { openLink, openSocket, type Link, type LinkHandlers, type Welcome } from './link.js'
 import { watchLiveness, type Liveness } from './liveness.js'
 import { type ConnectionEffect, type ConnectionEvent, INITIAL, type Phase, step } from './machine.js'
@@ -14,15 +17,7 @@ import type { TokenSource } from './token-source.js'
 const STABLE_MS = 30_000
 const LOST_AFTER_MS = 5_000
 
-const statusOf: Record<Phase, ConnectionStatus | undefined> = {
-  idle: 'idle',
-  closing: 'idle',
-  closed: 'closed',
-  open: 'connected',
-  fetching: undefined,
-  opening: undefined,
-  waiting: undefined,
-}
+const statusOf: Partial<Record<Phase, ConnectionStatus>> = { idle: 'idle', closing: 'idle', closed: 'closed', open: 'connected' }
 
 export interface SupervisorHooks {
   /** May throw an ImError to refuse the connection for good. */
@@ -53,35 +48,36 @@ export function createSupervisor(
   { clock, ids, events, tokens, url }: { clock: Clock; ids: Ids; events: Events; tokens: TokenSource; url: () => string },
   hooks: SupervisorHooks,
 ): Supervisor {
-  const tuning: ReconnectOptions = options.reconnect || {}
-  const policy = {
-    enabled: options.reconnect !== false,
-    minDelayMs: tuning.minDelayMs ?? 1_000,
-    maxDelayMs: tuning.maxDelayMs ?? 30_000,
-  }
+  const { minDelayMs = 1_000, maxDelayMs = 30_000 }: ReconnectOptions = options.reconnect || {}
+  const policy = { enabled: options.reconnect !== false, minDelayMs, maxDelayMs }
   let state = INITIAL
   let token = ''
   let link: Link | undefined
   let welcome: Welcome | undefined
   let liveness: Liveness | undefined
-  let openedAt = 0
   let lost = false
   let nextRetryAt: number | undefined
-  let cancelWait: Cancel | undefined
-  let cancelLost: Cancel | undefined
-  let cancelRefresh: Cancel | undefined
   let unwatch: (() => void) | undefined
-  const waiters = new Set<(error?: ImError) => void>()
-  const resting = new Set<() => void>()
+  const waitTimer = createTimer(clock)
+  const lostTimer = createTimer(clock)
+  const stableTimer = createTimer(clock)
+  const refreshTimer = createTimer(clock)
+  const waiters = createWaiters()
+  const resting = createWaiters()
 
-  const compute = (): ConnectionSnapshot => ({
-    status: statusOf[state.phase] ?? (state.known ? 'reconnecting' : 'connecting'),
-    lost,
-    attempt: state.phase === 'open' ? 0 : state.failures,
-    ...(nextRetryAt !== undefined && state.phase === 'waiting' ? { nextRetryAt } : {}),
-    ...(state.error && state.phase !== 'open' ? { error: state.error } : {}),
-    ...(welcome && state.phase === 'open' ? { connectionId: welcome.connectionId, epoch: welcome.epoch } : {}),
-  })
+  const compute = (): ConnectionSnapshot => {
+    const { phase, failures, known, error } = state
+    const open = phase === 'open'
+    return present({
+      status: statusOf[phase] ?? (known ? 'reconnecting' : 'connecting'),
+      lost,
+      attempt: open ? 0 : failures,
+      nextRetryAt: phase === 'waiting' ? nextRetryAt : undefined,
+      error: open ? undefined : error,
+      connectionId: open ? welcome?.connectionId : undefined,
+      epoch: open ? welcome?.epoch : undefined,
+    })
+  }
   const connection = createCell(compute, events.report)
   let told = connection.getSnapshot()
   const publish = () => {
@@ -95,22 +91,18 @@ export function createSupervisor(
   const dropLink = () => {
     const had = welcome
     liveness?.stop()
-    cancelRefresh?.()
+    stableTimer.stop()
+    refreshTimer.stop()
     link?.discard()
     link = liveness = welcome = undefined
     if (had) hooks.closed()
   }
-  const stable = () => welcome !== undefined && clock.monotonic() - openedAt >= STABLE_MS
   const failed = (cause: unknown) => {
     const error = isImError(cause) ? cause : new ImError('OFFLINE', { detail: (cause as Error)?.message, cause })
-    dispatch(
-      error.code === 'UNAUTHORIZED' || error.code === 'UNSUPPORTED'
-        ? { type: 'refused', error }
-        : { type: 'lost', error, stable: stable() },
-    )
+    dispatch({ type: error.code === 'UNAUTHORIZED' || error.code === 'UNSUPPORTED' ? 'refused' : 'lost', error })
   }
 
-  // A bug must neither be swallowed (stompjs does) nor end the supervision.
+  // A bug must neither be swallowed (stompjs' parser does) nor end the supervision.
   const guarded = (fn: () => void) => {
     try {
       fn()
@@ -125,13 +117,13 @@ export function createSupervisor(
         {
           opened(info) {
             welcome = info
-            openedAt = clock.monotonic()
             try {
               hooks.opened(info)
             } catch (cause) {
               return failed(cause)
             }
-            liveness = watchLiveness(clock, hooks.beat, () => failed(new ImError('ACK_TIMEOUT', { detail: 'no answer to a heart-beat' })))
+            stableTimer.start(STABLE_MS, () => dispatch({ type: 'stable' }))
+            liveness = watchLiveness(clock, hooks.beat, () => failed(new ImError('ACK_TIMEOUT', { detail: 'heart-beat not answered' })))
             dispatch({ type: 'opened', windowMs: info.windowMs })
           },
           message(queue, body) {
@@ -142,7 +134,7 @@ export function createSupervisor(
             liveness?.alive()
             guarded(() => hooks.receipt(id, headers))
           },
-          gone: (ending) => dispatch({ ...ending, stable: stable() }),
+          gone: dispatch,
         },
       )
     } catch (cause) {
@@ -162,10 +154,8 @@ export function createSupervisor(
         return open()
       case 'wait': {
         const delayMs = draw(effect.span, ids)
-        cancelWait?.()
         nextRetryAt = clock.now() + delayMs
-        cancelWait = clock.after(delayMs, () => dispatch({ type: 'timer' }))
-        return
+        return waitTimer.start(delayMs, () => dispatch({ type: 'timer' }))
       }
       case 'discard':
         return dropLink()
@@ -189,7 +179,7 @@ export function createSupervisor(
       const from = state.phase
       const [to, effects] = step(state, next, policy)
       state = to
-      if (state.phase !== 'waiting' && !state.draining) cancelWait?.()
+      if (state.phase !== 'waiting' && !state.draining) waitTimer.stop()
       guarded(() => {
         for (const effect of effects) run(effect)
         settle(from)
@@ -197,40 +187,44 @@ export function createSupervisor(
     }
     busy = false
   }
+  const atRest = () => state.phase === 'idle' || state.phase === 'closed'
+  const settleWaiters = () => {
+    const { phase, error } = state
+    if (phase === 'open') waiters.settle()
+    if (phase === 'closed') waiters.settle(error)
+    if (atRest()) resting.settle()
+  }
   const settle = (from: Phase) => {
     const { phase } = state
-    const atRest = phase === 'idle' || phase === 'closed'
-    if (atRest) {
+    if (atRest()) {
       unwatch?.()
       unwatch = undefined
     } else unwatch ??= (options.lifecycle ?? pageLifecycle).watch(() => dispatch({ type: 'wake' }))
-    if (atRest || phase === 'closing' || phase === 'open') {
-      cancelLost?.()
-      cancelLost = undefined
+    if (statusOf[phase]) {
+      lostTimer.stop()
       lost = phase === 'closed'
-    } else {
-      cancelLost ??= clock.after(LOST_AFTER_MS, () => {
+    } else if (!lost && !lostTimer.running()) {
+      lostTimer.start(LOST_AFTER_MS, () => {
         lost = true
         publish()
       })
     }
     publish()
     if (phase === from) return
-    const error = phase === 'closed' ? state.error : phase === 'idle' ? new ImError('CLIENT_CLOSED') : undefined
-    if (phase === 'open' || error) for (const settleOne of [...waiters]) settleOne(error)
-    if (atRest) for (const resolve of [...resting]) resolve()
+    if (phase === 'idle') waiters.settle(new ImError('CLIENT_CLOSED'))
+    settleWaiters()
   }
 
   const refresh = (attempt = 1) => {
     const mine = link
-    cancelRefresh?.()
+    refreshTimer.stop()
     tokens.fetch('expiring').then(
       (value) => mine === link && mine?.send(SEND_DESTINATIONS.refresh, { token: value }, 'refresh'),
       (error: ImError) => {
         if (mine !== link) return
         if (error.code === 'UNAUTHORIZED') return failed(error)
         events.report(error)
-        cancelRefresh = clock.after(draw(backoff(attempt), ids), () => refresh(attempt + 1))
+        refreshTimer.start(draw(backoff(attempt), ids), () => refresh(attempt + 1))
       },
     )
   }
@@ -241,32 +235,15 @@ export function createSupervisor(
     refresh: () => refresh(),
     send: (destination, body, receipt) => link?.send(destination, body, receipt) ?? false,
     whenConnected({ signal } = {}) {
-      const promise = new Promise<ConnectionSnapshot>((resolve, reject) => {
-        const settleOne = (error?: ImError) => {
-          waiters.delete(settleOne)
-          signal?.removeEventListener('abort', onAbort)
-          if (error) reject(error)
-          else resolve(connection.getSnapshot())
-        }
-        const onAbort = () => settleOne(new ImError('CANCELLED'))
-        waiters.add(settleOne)
-        signal?.addEventListener('abort', onAbort)
-        if (signal?.aborted) onAbort()
-        else if (state.phase === 'open') settleOne()
-        else if (state.phase === 'closed') settleOne(state.error)
-      })
-      // Nobody is obliged to listen: the same failure is in the snapshot.
-      promise.catch(() => {})
-      return promise
+      // The same failure is in the snapshot.
+      const connected = quiet(waiters.wait(signal).then(connection.getSnapshot))
+      settleWaiters()
+      return connected
     },
-    whenResting: () =>
-      new Promise((resolve) => {
-        const done = () => {
-          resting.delete(done)
-          resolve()
-        }
-        resting.add(done)
-        if (state.phase === 'idle' || state.phase === 'closed') done()
-      }),
+    whenResting() {
+      const rested = resting.wait()
+      settleWaiters()
+      return rested
+    },
   }
 }

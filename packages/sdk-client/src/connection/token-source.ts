@@ -1,5 +1,6 @@
 import { type Clock, ImError, isImError } from '@innerline/protocol'
 import type { ImClientOptions, TokenContext } from '../api/options.js'
+import { sharing } from '../waiting.js'
 
 const TOKEN_TIMEOUT_MS = 10_000
 
@@ -15,23 +16,21 @@ export interface TokenSource {
 /** Wraps the host's `getToken`, which may throw, hang or answer nonsense. */
 export function createTokenSource(getToken: ImClientOptions['getToken'], clock: Clock): TokenSource {
   let token: string | undefined
-  let running: Promise<string> | undefined
   let controller: AbortController | undefined
   let failures = 0
 
-  const ask = async (reason: TokenContext['reason']): Promise<string> => {
+  const fetch = sharing(async (reason: TokenContext['reason']): Promise<string> => {
     const mine = new AbortController()
     controller = mine
-    let cancelTimer = () => {}
+    const cancelTimer = clock.after(TOKEN_TIMEOUT_MS, () => mine.abort())
     try {
-      const timeout = new Promise<never>((_, reject) => {
+      const aborted = new Promise<never>((_, reject) => {
         mine.signal.addEventListener('abort', () => reject(new Error('aborted or over 10 s')))
-        cancelTimer = clock.after(TOKEN_TIMEOUT_MS, () => mine.abort())
       })
       const call = async () => getToken({ reason, attempt: failures, signal: mine.signal })
-      const answer = await Promise.race([call(), timeout])
+      const answer = await Promise.race([call(), aborted])
       // The headers of CONNECT are not escaped: a line break in a token would be a header of its own.
-      if (typeof answer !== 'string' || /[\r\n]/.test(answer.trim())) throw new Error('getToken returned no token')
+      if (typeof answer !== 'string' || /[\r\n]/.test(answer.trim())) throw new Error('no token returned')
       failures = 0
       token = answer.trim()
       return token
@@ -41,13 +40,8 @@ export function createTokenSource(getToken: ImClientOptions['getToken'], clock: 
       throw new ImError('TOKEN_FETCH_FAILED', { detail: `getToken failed: ${(cause as Error)?.message ?? cause}`, cause })
     } finally {
       cancelTimer()
-      running = undefined
     }
-  }
-  const fetch = (reason: TokenContext['reason']): Promise<string> => {
-    running ??= ask(reason)
-    return running
-  }
+  })
   return {
     fetch,
     current: () => (token === undefined ? fetch('initial') : Promise.resolve(token)),

@@ -1,12 +1,11 @@
-import { type AckEntry, type Cancel, type Clock, type ImError, SEND_DESTINATIONS } from '@innerline/protocol'
+import { type Cancel, type Clock, ImError, SEND_DESTINATIONS } from '@innerline/protocol'
+import { createTimer } from '../timer.js'
+import { type Cursors, furthest } from './summary.js'
 
 const INTERVAL_MS = 1_000
+/** A receipt follows the node's flush, each second; one that takes longer was lost, or its frame was. */
+const ANSWER_MS = 10_000
 const PER_FRAME = 100
-
-interface Mark {
-  deliveredSeq: number
-  readSeq: number
-}
 
 export interface Acks {
   /** Everything up to `seq` is in this device's store. */
@@ -26,79 +25,71 @@ export interface Acks {
 
 /** Sends positions at most once a second, the newest of each conversation, until the server has confirmed them. */
 export function createAcks(clock: Clock, epoch: () => number, send: (destination: string, body: object, receipt: string) => boolean): Acks {
-  let owed = new Map<string, Mark>()
-  const sent = new Map<string, Map<string, Mark>>()
-  let cancelTimer: Cancel | undefined
+  const owed = new Map<string, Cursors>()
+  const sent = new Map<string, { readonly part: [string, Cursors][]; readonly cancel: Cancel }>()
+  const timer = createTimer(clock)
   let active = false
   let number = 0
   let flushedAt = Number.NEGATIVE_INFINITY
 
-  const merge = (conversationId: string, mark: Mark) => {
-    const known = owed.get(conversationId)
-    owed.set(conversationId, {
-      deliveredSeq: Math.max(known?.deliveredSeq ?? 0, mark.deliveredSeq),
-      readSeq: Math.max(known?.readSeq ?? 0, mark.readSeq),
-    })
+  const merge = (part: [string, Cursors][]) => {
+    for (const [id, cursors] of part) owed.set(id, furthest(owed.get(id), cursors))
   }
   const flush = () => {
-    cancelTimer?.()
-    cancelTimer = undefined
+    timer.stop()
     if (!active || owed.size === 0) return
-    const part = new Map([...owed].slice(0, PER_FRAME))
-    const acks = [...part].map(([conversationId, mark]): AckEntry => {
-      // A zero would say nothing; an ack names only what moves.
-      return {
-        conversationId,
-        ...(mark.deliveredSeq ? { deliveredSeq: mark.deliveredSeq } : {}),
-        ...(mark.readSeq ? { readSeq: mark.readSeq } : {}),
-      }
+    const part = [...owed].slice(0, PER_FRAME)
+    // A zero would say nothing; an ack names only what moves, as JSON leaves undefined out.
+    const acks = part.map(([conversationId, { deliveredSeq, readSeq }]) => {
+      return { conversationId, deliveredSeq: deliveredSeq || undefined, readSeq: readSeq || undefined }
     })
     const id = `ack-${++number}`
     if (!send(SEND_DESTINATIONS.ack, { epoch: epoch(), acks }, id)) return
-    for (const conversationId of part.keys()) owed.delete(conversationId)
-    sent.set(id, part)
+    for (const [conversationId] of part) owed.delete(conversationId)
+    sent.set(id, { part, cancel: clock.after(ANSWER_MS, () => settle(id, new ImError('ACK_TIMEOUT', { retryAfterMs: 0 }))) })
     flushedAt = clock.monotonic()
     schedule()
   }
   // The first goes at the end of this turn, as a page may be closed within the second; what follows waits.
   const schedule = (delayMs = Math.max(0, flushedAt + INTERVAL_MS - clock.monotonic())) => {
-    if (active && owed.size) cancelTimer ??= clock.after(delayMs, flush)
+    if (active && owed.size && !timer.running()) timer.start(delayMs, flush)
   }
-  const restore = (part: Map<string, Mark>) => {
-    for (const [conversationId, mark] of part) merge(conversationId, mark)
+  /** Ends the wait for one answer. */
+  const take = (id: string) => {
+    const one = sent.get(id)
+    one?.cancel()
+    sent.delete(id)
+    return one?.part
   }
-  const add = (conversationId: string, mark: Mark) => {
-    merge(conversationId, mark)
+  const settle = (id: string, error?: ImError): boolean => {
+    const part = take(id)
+    if (part && error?.retry === 'later') {
+      merge(part)
+      schedule(error.retryAfterMs ?? 5 * INTERVAL_MS)
+    }
+    return part !== undefined
+  }
+  const add = (id: string, deliveredSeq: number, readSeq: number) => {
+    merge([[id, { deliveredSeq, readSeq }]])
     schedule()
   }
   return {
-    delivered: (id, deliveredSeq) => add(id, { deliveredSeq, readSeq: 0 }),
-    read: (id, readSeq) => add(id, { deliveredSeq: 0, readSeq }),
-    settle(receiptId, error) {
-      const part = sent.get(receiptId)
-      if (!part) return false
-      sent.delete(receiptId)
-      if (error && error.retry === 'later') {
-        restore(part)
-        schedule(error.retryAfterMs ?? 5 * INTERVAL_MS)
-      }
-      return true
-    },
+    delivered: (id, seq) => add(id, seq, 0),
+    read: (id, seq) => add(id, 0, seq),
+    settle,
     resume() {
       active = true
       schedule()
     },
     pause() {
       active = false
-      cancelTimer?.()
-      cancelTimer = undefined
-      for (const part of sent.values()) restore(part)
-      sent.clear()
+      timer.stop()
+      for (const id of [...sent.keys()]) merge(take(id) ?? [])
     },
     flush,
     reset() {
-      owed = new Map()
-      sent.clear()
+      for (const id of [...sent.keys()]) take(id)
+      owed.clear()
     },
   }
 }

@@ -317,7 +317,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
       const seq = upToSeq ?? (position.opened ? position.last : known.headSeq)
       if (seq <= known.readSeq) return
       acks.read(id, seq)
-      stand(moveCursor(known, seq, 0, undefined))
+      stand(moveCursor(known, { deliveredSeq: 0, readSeq: seq }))
     },
     typing() {
       const now = clock.monotonic()
@@ -347,7 +347,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
     },
     head: (seq) => dispatch({ type: 'head', seq }),
     cursor(deliveredSeq, readSeq, unread) {
-      if (standing) stand(moveCursor(standing, readSeq, deliveredSeq, unread))
+      if (standing) stand(moveCursor(standing, { deliveredSeq, readSeq }, unread))
     },
     receipt: (receipt) => receipts({ receipts: [receipt] }),
     typingBy: others.typed,

@@ -1,6 +1,7 @@
 import type { Cancel, Clock, Receipt } from '@innerline/protocol'
 import type { PeerPosition } from '../api/conversation.js'
 import type { MessageStatus } from '../api/message.js'
+import { furthest } from './summary.js'
 
 const TYPING_LASTS_MS = 5_000
 
@@ -25,7 +26,7 @@ export function createOthers(clock: Clock, changed: () => void): Others {
 
   const sent = (userId: string) => {
     typers.get(userId)?.()
-    return typers.delete(userId)
+    if (typers.delete(userId)) changed()
   }
   return {
     peers: () => Object.fromEntries(peers),
@@ -39,18 +40,14 @@ export function createOthers(clock: Clock, changed: () => void): Others {
       return status
     },
     receipt({ userId, deliveredSeq, readSeq }) {
-      const known = peers.get(userId)
-      peers.set(userId, {
-        deliveredSeq: Math.max(known?.deliveredSeq ?? 0, deliveredSeq, readSeq),
-        readSeq: Math.max(known?.readSeq ?? 0, readSeq),
-      })
+      peers.set(userId, furthest(peers.get(userId), { deliveredSeq: Math.max(deliveredSeq, readSeq), readSeq }))
     },
     typed(userId) {
       typers.get(userId)?.()
-      const forget = () => {
-        if (sent(userId)) changed()
-      }
-      typers.set(userId, clock.after(TYPING_LASTS_MS, forget))
+      typers.set(
+        userId,
+        clock.after(TYPING_LASTS_MS, () => sent(userId)),
+      )
       changed()
     },
     sent,

@@ -1,4 +1,17 @@
-import type { ChatMessage, ConversationSummary, LastMessage } from '@innerline/protocol'
+import type { ChatMessage, ConversationSummary } from '@innerline/protocol'
+import { present } from '../present.js'
+
+/** How far somebody is. */
+export interface Cursors {
+  readonly deliveredSeq: number
+  readonly readSeq: number
+}
+
+/** The further of two, each for itself: cursors only move forward. */
+export const furthest = (a: Cursors | undefined, b: Cursors): Cursors => ({
+  deliveredSeq: Math.max(a?.deliveredSeq ?? 0, b.deliveredSeq),
+  readSeq: Math.max(a?.readSeq ?? 0, b.readSeq),
+})
 
 /** What is known of a conversation apart from its entries, and how entries move it. */
 export interface Standing extends ConversationSummary {
@@ -22,13 +35,12 @@ const withUnread = (standing: Standing): Standing => ({ ...standing, unread: Mat
 export function absorb(standing: Standing | undefined, summary: ConversationSummary): Standing {
   const seenOrd = summary.headOrd - summary.unread
   if (!standing) return { ...summary, seenOrd }
-  const { headSeq, headOrd, lastMessage, updatedAt, mentionSeq, readSeq, deliveredSeq } = standing
+  const { headSeq, headOrd, lastMessage, updatedAt, mentionSeq, readSeq } = standing
   const ahead = headSeq > summary.headSeq
   return withUnread({
     ...summary,
-    ...(ahead ? { headSeq, headOrd, updatedAt, mentionSeq, ...(lastMessage ? { lastMessage } : {}) } : {}),
-    readSeq: Math.max(readSeq, summary.readSeq),
-    deliveredSeq: Math.max(deliveredSeq, summary.deliveredSeq),
+    ...(ahead && present({ headSeq, headOrd, updatedAt, mentionSeq, lastMessage })),
+    ...furthest(standing, summary),
     seenOrd: ahead || readSeq > summary.readSeq ? Math.max(seenOrd, standing.seenOrd) : seenOrd,
   })
 }
@@ -36,42 +48,28 @@ export function absorb(standing: Standing | undefined, summary: ConversationSumm
 /** What an entry does to head, preview and unread. Entries at or below the head do nothing but mend the preview. */
 export function advanceBy(standing: Standing, entry: ChatMessage, userId: string | undefined): Standing {
   if (entry.seq <= standing.headSeq) return standing
-  const own = entry.fromUserId === userId
-  const { lastMessage } = standing
-  const about = entry.target !== undefined && lastMessage?.msgId === entry.target
-  const last: LastMessage | undefined =
-    entry.kind === 'message' || entry.kind === 'system'
-      ? {
-          seq: entry.seq,
-          msgId: entry.msgId,
-          fromUserId: entry.fromUserId,
-          kind: entry.kind,
-          preview: preview(entry),
-          timestamp: entry.timestamp,
-        }
-      : about
-        ? { ...lastMessage, preview: entry.kind === 'edit' ? preview(entry) : '' }
-        : lastMessage
-  const seen = own || entry.seq <= standing.readSeq
+  const { seq, ord, msgId, fromUserId, kind, timestamp } = entry
+  const own = fromUserId === userId
+  let { lastMessage } = standing
+  if (kind === 'message' || kind === 'system') lastMessage = { seq, msgId, fromUserId, kind, preview: preview(entry), timestamp }
+  else if (lastMessage && lastMessage.msgId === entry.target) {
+    lastMessage = { ...lastMessage, preview: kind === 'edit' ? preview(entry) : '' }
+  }
   return withUnread({
     ...standing,
-    headSeq: entry.seq,
-    headOrd: Math.max(standing.headOrd, entry.ord),
-    seenOrd: seen ? Math.max(standing.seenOrd, entry.ord) : standing.seenOrd,
-    mentionSeq: !own && entry.mentions?.some((id) => id === userId || id === '*') ? entry.seq : standing.mentionSeq,
+    headSeq: seq,
+    headOrd: Math.max(standing.headOrd, ord),
+    seenOrd: own || seq <= standing.readSeq ? Math.max(standing.seenOrd, ord) : standing.seenOrd,
+    mentionSeq: !own && entry.mentions?.some((id) => id === userId || id === '*') ? seq : standing.mentionSeq,
     hidden: false,
-    updatedAt: Math.max(standing.updatedAt, entry.timestamp),
-    ...(last ? { lastMessage: last } : {}),
+    updatedAt: Math.max(standing.updatedAt, timestamp),
+    ...present({ lastMessage }),
   })
 }
 
 /** Own cursors, told by the server (with `unread`) or moved here (without: known only where everything is read). */
-export function moveCursor(standing: Standing, readSeq: number, deliveredSeq: number, unread: number | undefined): Standing {
-  const moved = {
-    ...standing,
-    readSeq: Math.max(standing.readSeq, readSeq),
-    deliveredSeq: Math.max(standing.deliveredSeq, deliveredSeq, readSeq),
-  }
+export function moveCursor(standing: Standing, { deliveredSeq, readSeq }: Cursors, unread?: number): Standing {
+  const moved = { ...standing, ...furthest(standing, { deliveredSeq: Math.max(deliveredSeq, readSeq), readSeq }) }
   const left = unread ?? (readSeq >= standing.headSeq ? 0 : undefined)
   // A cursor event that crossed a later markRead of ours must not bring the badge back.
   if (left === undefined || readSeq < standing.readSeq) return moved

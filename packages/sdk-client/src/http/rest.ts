@@ -1,11 +1,14 @@
-import { type Clock, ImError, isImError, type Problem } from '@innerline/protocol'
+import { type Clock, ImError, isImError, type Problem, type ServerErrorCode } from '@innerline/protocol'
 import type { RequestOptions } from '../api/client.js'
 import type { TokenSource } from '../connection/token-source.js'
 import { errorOf, parseJson } from '../failure.js'
+import { present } from '../present.js'
+import { onAbort } from '../waiting.js'
 
 export type Request = <T>(method: string, path: string, options?: RequestOptions) => Promise<T>
 
 const REQUEST_TIMEOUT_MS = 15_000
+const byStatus: Readonly<Record<number, ServerErrorCode>> = { 401: 'UNAUTHORIZED', 404: 'NOT_FOUND', 429: 'UNAVAILABLE' }
 
 /** Authenticated JSON over `fetch`. A rejected token is renewed and the call repeated, once. */
 export function createRequest(base: string, tokens: TokenSource, clock: Clock, fetchOption: typeof fetch | undefined): Request {
@@ -13,42 +16,29 @@ export function createRequest(base: string, tokens: TokenSource, clock: Clock, f
     const controller = new AbortController()
     const abort = () => controller.abort()
     const cancelTimer = clock.after(REQUEST_TIMEOUT_MS, abort)
-    signal?.addEventListener('abort', abort)
+    const off = onAbort(signal, abort)
     try {
-      if (signal?.aborted) abort()
-      const pairs = Object.entries(query ?? {}).filter(([, value]) => value !== undefined)
-      const search = pairs.length ? `?${new URLSearchParams(pairs as [string, string][])}` : ''
-      const response = await (fetchOption ?? fetch)(base + path + search, {
+      const search = String(new URLSearchParams(present(query ?? {}) as Record<string, string>))
+      const json = body === undefined ? undefined : JSON.stringify(body)
+      const response = await (fetchOption ?? fetch)(base + path + (search && `?${search}`), {
         method,
         signal: controller.signal,
-        headers: {
-          ...(token ? { authorization: `Bearer ${token}` } : {}),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        headers: present({ authorization: token ? `Bearer ${token}` : undefined, 'content-type': json && 'application/json' }),
+        ...present({ body: json }),
       })
       const text = await response.text()
       if (response.ok) return text ? JSON.parse(text) : undefined
       const { status } = response
-      throw errorOf({
-        // A proxy's page instead of a problem document: the status is all there is to go by.
-        code:
-          status === 401
-            ? 'UNAUTHORIZED'
-            : status === 404
-              ? 'NOT_FOUND'
-              : status < 500 && status !== 429
-                ? 'INVALID_REQUEST'
-                : 'UNAVAILABLE',
-        ...parseJson<Problem>(text),
-      })
+      // A proxy's page instead of a problem document: the status is all there is to go by.
+      const code = byStatus[status] ?? (status < 500 ? 'INVALID_REQUEST' : 'UNAVAILABLE')
+      throw errorOf({ code, ...parseJson<Problem>(text) })
     } catch (cause) {
       if (isImError(cause)) throw cause
       if (signal?.aborted) throw new ImError('CANCELLED', { cause })
       throw new ImError('UNAVAILABLE', { detail: `${method} ${path} failed: ${(cause as Error)?.message}`, cause })
     } finally {
       cancelTimer()
-      signal?.removeEventListener('abort', abort)
+      off()
     }
   }
   return async <T>(method: string, path: string, options: RequestOptions = {}): Promise<T> => {

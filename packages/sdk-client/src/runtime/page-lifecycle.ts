@@ -1,25 +1,22 @@
 import type { Lifecycle } from '../api/options.js'
 
 interface EventSource {
-  addEventListener?(type: string, listener: () => void): void
-  removeEventListener?(type: string, listener: () => void): void
+  addEventListener?(type: string, listener: (event: { readonly type: string }) => void): void
+  removeEventListener?(type: string, listener: (event: { readonly type: string }) => void): void
 }
 
 /** The page's own signals; outside a page there are none, and nothing is touched before `watch`. */
 export const pageLifecycle: Lifecycle = {
   watch(onWake) {
     const page = globalThis as EventSource & { readonly document?: EventSource & { readonly visibilityState?: string } }
-    const onVisibility = () => {
-      if (page.document?.visibilityState === 'visible') onWake()
+    const wake = ({ type }: { readonly type: string }) => {
+      if (type !== 'visibilitychange' || page.document?.visibilityState === 'visible') onWake()
     }
-    const pairs: [EventSource | undefined, string, () => void][] = [
-      [page, 'online', onWake],
-      [page, 'pageshow', onWake],
-      [page.document, 'visibilitychange', onVisibility],
-    ]
-    for (const [target, type, listener] of pairs) target?.addEventListener?.(type, listener)
-    return () => {
-      for (const [target, type, listener] of pairs) target?.removeEventListener?.(type, listener)
+    const each = (method: 'addEventListener' | 'removeEventListener') => {
+      for (const type of ['online', 'pageshow']) page[method]?.(type, wake)
+      page.document?.[method]?.('visibilitychange', wake)
     }
+    each('addEventListener')
+    return () => each('removeEventListener')
   },
 }

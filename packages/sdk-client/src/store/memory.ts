@@ -36,23 +36,16 @@ export function memoryStore(): ImStore {
     },
     position: async (id) => data().conversations.get(id)?.position,
     async rows(id, fromSeq, toSeq) {
-      const held = data().conversations.get(id)
-      const found: ChatMessage[] = []
-      for (let seq = fromSeq; held && seq <= toSeq; seq++) {
-        const row = held.rows.get(seq)
-        if (row) found.push(row)
-      }
-      return found
+      const found = [...(data().conversations.get(id)?.rows.values() ?? [])].filter(({ seq }) => seq >= fromSeq && seq <= toSeq)
+      return found.sort((a, b) => a.seq - b.seq)
     },
     async apply(id, rows, expectedLast, position) {
       const { conversations } = data()
       const held: Held = conversations.get(id) ?? { position: { lowSeq: 0, lastSeq: 0 }, rows: new Map() }
       if (held.position.lastSeq !== expectedLast) return false
       conversations.set(id, held)
-      if (position.lowSeq > held.position.lowSeq) {
-        for (const seq of held.rows.keys()) if (seq <= position.lowSeq) held.rows.delete(seq)
-      }
       held.position = position
+      for (const seq of held.rows.keys()) if (seq <= position.lowSeq) held.rows.delete(seq)
       for (const row of rows) {
         held.rows.set(row.seq, row)
         held.rows.delete(row.seq - KEPT_ROWS)
