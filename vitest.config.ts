@@ -28,7 +28,8 @@ export default defineConfig({
         resolve: { alias },
         test: {
           name: 'service',
-          include: ['packages/*/test/**/*.service.test.ts'],
+          include: ['packages/*/test/**/*.service.test.ts', 'scripts/**/*.service.test.ts'],
+          globalSetup: ['scripts/services/vitest-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },

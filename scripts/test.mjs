@@ -37,6 +37,7 @@ const stages = {
   typecheck: () => command(bin('tsc'), ['-p', 'tsconfig.json', '--noEmit']),
   lint: () => command('node', ['scripts/lint.mjs']),
   unit: () => vitest('unit'),
+  service: () => vitest('service'),
   build: () => buildPackages().then(() => true),
   size: () => buildPackages().then(() => command('node', ['scripts/size.mjs'])),
   e2e: endToEnd,

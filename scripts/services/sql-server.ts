@@ -1,0 +1,102 @@
+import { cpSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { userInfo } from 'node:os'
+import { cacheFolder, newRunFolder, removeFolder, withLock } from './folders.js'
+import { freePort, ServerInstance } from './instance.js'
+import { greetingOf } from './sql-greeting.js'
+import type { RunningService, StartRequest } from './service.js'
+
+const PORT_ATTEMPTS = 3
+export const DATABASE = 'innerline'
+
+/** A mysqld or mariadbd that can be run, and how its first data come to be. */
+export interface SqlServer {
+  readonly service: string
+  /** For people, such as `MariaDB 10.11.19 (/usr/sbin/mariadbd)`. */
+  readonly source: string
+  /** Names the initialised data in the cache: changes with whatever makes them unusable. */
+  readonly dataKey: string
+  readonly command: string
+  /** What comes before the options of this file. */
+  readonly args: readonly string[]
+  readonly options: readonly string[]
+  /** Initialises an empty data folder. Rejects with the program's own words. */
+  initialise(data: string): Promise<void>
+  /** Whether this version is the one the service is about. */
+  accepts(version: string): boolean
+}
+
+/**
+ * Durable flags, as production has them: the kill tests and benchmarks are worth nothing without. Small memory, so that several servers
+ * and a test run fit beside each other. Relative paths are relative to the data folder, which keeps the socket's path short.
+ */
+export const sqlOptions = (data: string, port: number): string[] => [
+  `--datadir=${data}`,
+  '--bind-address=127.0.0.1',
+  `--port=${port}`,
+  '--socket=s.sock',
+  '--pid-file=server.pid',
+  '--innodb-flush-log-at-trx-commit=1',
+  '--innodb-buffer-pool-size=64M',
+  '--innodb-log-buffer-size=1M',
+  '--max-connections=300',
+  '--performance-schema=OFF',
+  '--secure-file-priv=',
+  // Whatever a killed client leaves behind is part of the tests; a ban of its address is not.
+  '--max-connect-errors=1000000',
+]
+
+export const sqlUrl = (port: number): string => `mysql://root@127.0.0.1:${port}/${DATABASE}`
+
+/** `--user` is wanted only of root, who is otherwise refused. */
+export const userOption = (): string[] => (process.getuid?.() === 0 ? [`--user=${userInfo().username}`] : [])
+
+/** Starts an instance on a copy of the initialised data. */
+export async function startSqlServer(server: SqlServer, request: StartRequest): Promise<RunningService> {
+  const template = await initialisedData(server)
+  for (let attempt = 1; ; attempt++) {
+    const folder = newRunFolder(server.service)
+    const data = join(folder, 'data')
+    cpSync(template, data, { recursive: true })
+    writeFileSync(join(folder, 'init.sql'), `CREATE DATABASE IF NOT EXISTS ${DATABASE} CHARACTER SET utf8mb4;\n`)
+    const port = await freePort()
+    const options = [...sqlOptions(data, port), `--init-file=${join(folder, 'init.sql')}`, ...server.options, ...(request.extraArgs ?? [])]
+    const instance = new ServerInstance({
+      service: server.service,
+      url: sqlUrl(port),
+      source: server.source,
+      folder,
+      port,
+      command: server.command,
+      args: [...server.args, ...options],
+      detached: request.detached,
+      isReady: async (at) => (await greetingOf(at)) !== undefined,
+    })
+    try {
+      await instance.start()
+      const version = (await greetingOf(port)) ?? ''
+      if (!server.accepts(version)) throw new Error(`${server.service}: ${server.command} turned out to be version ${version}.`)
+    } catch (error) {
+      const lostPort = /Bind on TCP\/IP port|Address already in use/i.test(instance.log)
+      await instance.stop()
+      if (attempt >= PORT_ATTEMPTS || !lostPort) throw error
+      continue
+    }
+    return { name: server.service, url: sqlUrl(port), source: server.source, instances: [instance], stop: () => instance.stop() }
+  }
+}
+
+/** Initialising takes seconds, copying a tenth of one: made once per version, whoever comes first. */
+async function initialisedData(server: SqlServer): Promise<string> {
+  const template = join(cacheFolder, `${server.service}-data-${server.dataKey}`)
+  if (existsSync(template)) return template
+  return withLock(`${server.service}-data`, async () => {
+    if (existsSync(template)) return template
+    const part = `${template}.part`
+    removeFolder(part)
+    mkdirSync(part, { recursive: true })
+    await server.initialise(part)
+    renameSync(part, template)
+    return template
+  })
+}
