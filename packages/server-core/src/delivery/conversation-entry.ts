@@ -75,7 +75,7 @@ export class ConversationEntry {
   /** Takes in a present member as an attach of `subscriber` has read it at `memberVersion`. */
   admit(slot: UserSlot, visibleFrom: number, memberVersion: number, subscriber: Subscriber): void {
     this.#members.admit(slot, visibleFrom, memberVersion, subscriber)
-    slot.entries.add(this)
+    slot.follow(this)
     this.#advance()
   }
 
@@ -84,7 +84,7 @@ export class ConversationEntry {
     const member = this.#members.byUser.get(userId)
     if (member === undefined) return
     this.#members.byUser.delete(userId)
-    member.slot.entries.delete(this)
+    member.slot.unfollow(this)
     this.#endIfEmpty()
   }
 
@@ -124,7 +124,7 @@ export class ConversationEntry {
     this.#closed = true
     this.#held.clear()
     this.#cancelHold?.()
-    for (const { slot } of this.#members.byUser.values()) slot.entries.delete(this)
+    for (const { slot } of this.#members.byUser.values()) slot.unfollow(this)
     this.#members.byUser.clear()
   }
 
@@ -178,7 +178,7 @@ export class ConversationEntry {
         if (seq >= visibleFrom && seq <= (leaveSeq ?? seq)) for (const subscriber of slot.subscribers) this.#give(subscriber, message)
         if (leaveSeq === undefined || seq < leaveSeq) continue
         this.#members.leave(userId, leaveSeq)
-        slot.entries.delete(this)
+        slot.unfollow(this)
       }
     }
     this.#endIfEmpty()
@@ -242,8 +242,8 @@ export class ConversationEntry {
     if (this.#closed) return
     const before = [...this.#members.byUser.values()]
     this.#members.apply(loaded, this.#watermark as number)
-    for (const { slot } of before) if (!this.#members.byUser.has(slot.userId)) slot.entries.delete(this)
-    for (const { slot } of this.#members.byUser.values()) slot.entries.add(this)
+    for (const { slot } of before) if (!this.#members.byUser.has(slot.userId)) slot.unfollow(this)
+    for (const { slot } of this.#members.byUser.values()) slot.follow(this)
   }
 
   /**
@@ -256,7 +256,7 @@ export class ConversationEntry {
     const { slot } = owed
     const member = this.#members.byUser.get(slot.userId)
     const from = Math.max(owed.from, member?.visibleFrom ?? 0)
-    const leaveSeq = member === undefined ? slot.left.get(this.conversationId) : member.leaveSeq
+    const leaveSeq = member === undefined ? slot.leftAt(this.conversationId) : member.leaveSeq
     const to = Math.min(this.#watermark as number, leaveSeq ?? Number.POSITIVE_INFINITY)
     const waiting = owed.subscribers.filter((subscriber) => slot.told.has(subscriber))
     if (from <= to && waiting.length > 0) {

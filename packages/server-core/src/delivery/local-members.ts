@@ -125,7 +125,7 @@ export class LocalMembers {
 
   /** The member has been given everything they may see. */
   leave(userId: string, leaveSeq: number): void {
-    this.byUser.get(userId)?.slot.left.set(this.#conversationId, leaveSeq)
+    this.byUser.get(userId)?.slot.leave(this.#conversationId, leaveSeq)
     this.byUser.delete(userId)
   }
 
@@ -135,14 +135,14 @@ export class LocalMembers {
 
   #owe(slot: UserSlot, visibleFrom: number, except?: Subscriber): void {
     const subscribers = [...slot.told].filter((subscriber) => subscriber !== except)
-    const from = Math.max(visibleFrom, (slot.left.get(this.#conversationId) ?? 0) + 1)
+    const from = Math.max(visibleFrom, (slot.leftAt(this.#conversationId) ?? 0) + 1)
     if (subscribers.length > 0) this.owed.push({ slot, subscribers, from })
   }
 
   /** Somebody who came and went unseen: a summary says how far they may see, once. */
   #tellLeft(slot: UserSlot, leaveSeq: number): void {
-    if ((slot.left.get(this.#conversationId) ?? 0) >= leaveSeq) return
-    slot.left.set(this.#conversationId, leaveSeq)
+    if ((slot.leftAt(this.#conversationId) ?? 0) >= leaveSeq) return
+    slot.leave(this.#conversationId, leaveSeq)
     for (const subscriber of slot.told) subscriber.resync(0)
   }
 

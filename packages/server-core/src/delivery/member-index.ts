@@ -109,7 +109,7 @@ export class MemberIndex {
     slot.told.delete(subscriber)
     if (slot.subscribers.size > 0) return
     this.#slots.delete(slot.userId)
-    for (const entry of [...slot.entries]) entry.remove(slot.userId)
+    for (const entry of slot.entries) entry.remove(slot.userId)
     this.#channels.release(userChannel(slot.userId))
   }
 
@@ -133,8 +133,7 @@ export class MemberIndex {
   reset(spreadMs: number): void {
     for (const entry of [...this.#entries.values()]) this.#drop(entry)
     for (const slot of this.#slots.values()) {
-      slot.told.clear()
-      slot.left.clear()
+      slot.forget()
       for (const subscriber of slot.subscribers) subscriber.resync(spreadMs)
     }
   }

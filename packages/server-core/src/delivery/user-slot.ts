@@ -24,11 +24,41 @@ export class UserSlot {
    * it will be in the summary, which is read after the memberships.
    */
   readonly told: Set<Subscriber> = new Set()
-  readonly entries: Set<ConversationEntry> = new Set()
-  /** Conversations the user has left while connected, with the last seq they may see: all of it has been told. */
-  readonly left: Map<string, number> = new Map()
+  // Made on first use: most of a node's users have no conversation in their first second, and many never leave one.
+  #entries: Set<ConversationEntry> | undefined
+  #left: Map<string, number> | undefined
 
   constructor(userId: string) {
     this.userId = userId
+  }
+
+  /** The conversations the user's connections hang on. */
+  get entries(): readonly ConversationEntry[] {
+    return [...(this.#entries ?? [])]
+  }
+
+  follow(entry: ConversationEntry): void {
+    this.#entries ??= new Set()
+    this.#entries.add(entry)
+  }
+
+  unfollow(entry: ConversationEntry): void {
+    this.#entries?.delete(entry)
+  }
+
+  /** Last seq the user may see of a conversation left while connected, all of which has been told; undefined for any other. */
+  leftAt(conversationId: string): number | undefined {
+    return this.#left?.get(conversationId)
+  }
+
+  leave(conversationId: string, leaveSeq: number): void {
+    this.#left ??= new Map()
+    this.#left.set(conversationId, leaveSeq)
+  }
+
+  /** Nothing that was told counts any more. */
+  forget(): void {
+    this.told.clear()
+    this.#left = undefined
   }
 }

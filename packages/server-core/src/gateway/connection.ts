@@ -41,6 +41,7 @@ export interface ConnectionHost {
 
 /** Shared by all connections that have nothing to wait for. */
 const settled = Promise.resolve()
+const none: readonly Subscription[] = []
 
 type ExtraHeaders = readonly (readonly [string, string])[]
 
@@ -59,7 +60,8 @@ export class Connection implements SocketListener, Subscriber {
   toleratesLag = false
   /** ms; 0 = none. */
   sendHeartBeatMs = 0
-  readonly subscriptions: Subscription[] = []
+  /** Replaced, not grown: a growing array reserves room that idle connections never use. */
+  subscriptions: readonly Subscription[] = none
   readonly queue = new OutboundQueue()
   readonly laneOrder = new LaneOrder()
   lastReadAt: number

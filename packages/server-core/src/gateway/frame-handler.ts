@@ -163,7 +163,7 @@ function subscribe(connection: Connection, frame: Frame): void {
     throw new ImError('TOO_LARGE', { detail: `At most ${limits.subscriptionsPerConnection} subscriptions a connection.` })
   }
   // Our own string for it: a piece of the frame would keep the whole frame's text alive.
-  connection.subscriptions.push({ id, destination: queue, ack })
+  connection.subscriptions = [...connection.subscriptions, { id, destination: queue, ack }]
   if (queue !== QUEUES.messages) return receipt(connection, frame)
   const answered = connection.outstanding.expect()
   connection.host.attach(connection).then(
@@ -186,7 +186,7 @@ function unsubscribe(connection: Connection, frame: Frame): void {
   if (at < 0) throw new ImError('INVALID_REQUEST', { detail: 'There is no subscription of this id.' })
   // What is queued for the subscription goes out before its end is confirmed, and nothing after.
   connection.flush()
-  connection.subscriptions.splice(at, 1)
+  connection.subscriptions = connection.subscriptions.toSpliced(at, 1)
   if (connection.subscriptionTo(QUEUES.messages) === undefined) connection.host.context.index.detach(connection)
   receipt(connection, frame)
 }
