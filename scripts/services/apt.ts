@@ -13,7 +13,8 @@ export const mayInstall = (): boolean => isDebian() && process.getuid?.() === 0
 export async function aptInstall(packages: readonly string[]): Promise<void> {
   const env = { DEBIAN_FRONTEND: 'noninteractive' }
   const patient = ['-o', 'DPkg::Lock::Timeout=120', '-qq']
-  await output('apt-get', [...patient, 'update'], env)
+  // One source of many that cannot be reached fails the update; what is known of the others is enough.
+  await output('apt-get', [...patient, 'update'], env).catch((error: unknown) => console.error(String(error)))
   await output('apt-get', [...patient, 'install', '--yes', '--no-install-recommends', ...packages], env)
 }
 

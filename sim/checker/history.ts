@@ -1,0 +1,125 @@
+/**
+ * What was seen from outside while a log was written: the checker's whole input. All times are in ms of one clock that every process of
+ * the run shares and that never steps; only their order is looked at.
+ */
+export interface History {
+  readonly attempts: readonly Attempt[]
+  /** The final log of every conversation, in the order it was read. */
+  readonly log: readonly LoggedEntry[]
+  /** The final head of every conversation, including those that have no entry. */
+  readonly heads: readonly FinalHead[]
+  readonly readers: readonly FeedHistory[]
+  readonly cursors: readonly CursorObservation[]
+}
+
+/** One append as its writer saw it. A retry is a further attempt with the same msgId. */
+export interface Attempt {
+  readonly writer: string
+  readonly conversationId: string
+  readonly msgId: string
+  readonly fromUserId: string
+  /** The body, or anything else that is equal exactly when the bodies are. */
+  readonly content: string
+  readonly countable: boolean
+  readonly startedAt: number
+  /** Undefined when no answer came. */
+  readonly endedAt?: number | undefined
+  readonly outcome?: Acknowledged | Refused | undefined
+}
+
+export interface Acknowledged {
+  readonly ok: true
+  readonly seq: number
+  readonly ord: number
+  readonly timestamp: number
+  readonly duplicate: boolean
+}
+
+export interface Refused {
+  readonly ok: false
+  readonly code: string
+  /** Whether the writer is told never to try again; otherwise nothing is known of the message. */
+  readonly final: boolean
+}
+
+export interface LoggedEntry {
+  readonly conversationId: string
+  readonly seq: number
+  readonly ord: number
+  readonly msgId: string
+  readonly fromUserId: string
+  readonly content: string
+  readonly countable: boolean
+  readonly timestamp: number
+}
+
+export interface FinalHead {
+  readonly conversationId: string
+  readonly headSeq: number
+  readonly headOrd: number
+}
+
+/** Everything one reader of the change feed was given, in that order, until it had nothing more to read. */
+export interface FeedHistory {
+  readonly reader: string
+  /** Heads read after the start position was taken: entries above them must come by the feed. A conversation not named counts from 0. */
+  readonly startHeads: Readonly<Record<string, number>>
+  readonly changes: readonly SeenChange[]
+}
+
+export interface SeenChange {
+  readonly id: number
+  readonly kind: 'entries' | 'members' | 'void'
+  readonly conversationId: string
+  readonly firstSeq: number
+  readonly lastSeq: number
+}
+
+/** A cursor as it was read, or as the answer to a move told it. */
+export interface CursorObservation {
+  readonly userId: string
+  readonly conversationId: string
+  readonly startedAt: number
+  readonly endedAt: number
+  readonly deliveredSeq: number
+  readonly readSeq: number
+  /** For a move that was answered: what it asked for, already clamped to what the member could see when it was asked. */
+  readonly asked?: { readonly deliveredSeq: number; readonly readSeq: number } | undefined
+}
+
+export type Rule =
+  | 'log-hole'
+  | 'log-ord'
+  | 'log-time'
+  | 'log-head'
+  | 'two-seqs'
+  | 'foreign-entry'
+  | 'changed-content'
+  | 'lost-acknowledged'
+  | 'wrong-acknowledgement'
+  | 'new-twice'
+  | 'refused-committed'
+  | 'out-of-order'
+  | 'feed-hole'
+  | 'feed-repeat'
+  | 'feed-phantom'
+  | 'cursor-backward'
+  | 'cursor-ignored'
+  | 'cursor-beyond'
+
+export interface Violation {
+  readonly rule: Rule
+  /** What was expected and what was there, with ids. */
+  readonly detail: string
+}
+
+/** Groups values by a key, keeping their order. */
+export function groupBy<T>(values: readonly T[], key: (value: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const value of values) {
+    const group = groups.get(key(value))
+    if (group === undefined) groups.set(key(value), [value])
+    else group.push(value)
+  }
+  return groups
+}
