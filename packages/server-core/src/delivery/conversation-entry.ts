@@ -65,10 +65,12 @@ export class ConversationEntry {
     return this.#members.presentAt(userId)
   }
 
-  /** Begins at `seq`: the head read after the attach, or the seq before the frame that made the entry. */
-  open(seq: number): void {
+  /** Begins at `seq`: the head read after the attach, with the `memberVersion` it had; or the seq before the frame that made the entry. */
+  open(seq: number, memberVersion = 0): void {
     if (this.#watermark !== undefined || this.#closed) return
     this.#watermark = seq
+    // The memberships were read before the head: who has left in between must not be given anything first.
+    this.#members.note(memberVersion, [])
     this.#advance()
   }
 

@@ -181,8 +181,11 @@ export class MemberIndex {
     try {
       await Promise.all(entries.map((entry) => this.#joined.get(entry)))
       const heads = await this.#options.storage.readHeads(entries.map((entry) => entry.conversationId))
-      const seqs = new Map(heads.map((head) => [head.conversationId, head.headSeq]))
-      for (const entry of entries) entry.open(seqs.get(entry.conversationId) ?? 0)
+      const byId = new Map(heads.map((head) => [head.conversationId, head]))
+      for (const entry of entries) {
+        const head = byId.get(entry.conversationId)
+        entry.open(head?.headSeq ?? 0, head?.memberVersion)
+      }
     } catch (error) {
       this.#options.clock.after(OPEN_RETRY_MS, () => {
         const waiting = entries.filter((entry) => !entry.isOpen && this.#entries.get(entry.conversationId) === entry)
