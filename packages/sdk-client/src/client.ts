@@ -1,15 +1,4 @@
-import {
-  type ChatMessage,
-  type ConversationSummary,
-  type ErrorMessage,
-  type HeartbeatAnswer,
-  ImError,
-  QUEUES,
-  type Queue,
-  SEND_DESTINATIONS,
-  type SessionEvent,
-  type Summary,
-} from '@innerline/protocol'
+import { ImError, type Queue, SEND_DESTINATIONS, type Summary } from '@innerline/protocol'
 import type { ImClient } from './api/client.js'
 import type { ImClientOptions } from './api/options.js'
 import { addresses } from './addresses.js'
@@ -20,29 +9,30 @@ import { createAcks } from './conversation/acks.js'
 import { createDirectory } from './conversation/directory.js'
 import { createLimiter } from './conversation/pull.js'
 import { createEvents } from './events.js'
-import { errorOf } from './failure.js'
 import { createRequest } from './http/rest.js'
+import { createInbound } from './inbound.js'
 import { createCell } from './observable.js'
 import { createOutbox } from './outbox/outbox.js'
 import { systemClock, systemIds } from './runtime/system.js'
 import { guardedStore } from './store/guarded.js'
 import { memoryStore } from './store/memory.js'
+import { createTimer } from './timer.js'
+import { quiet } from './waiting.js'
 
 const HEADS_PER_BEAT = 64
 const RELOAD_MS = 500
 
 /** Puts the parts together. */
 export function createClient(options: ImClientOptions): ImClient {
-  const clock = options.clock ?? systemClock
-  const ids = options.ids ?? systemIds
+  const { clock = systemClock, ids = systemIds, storage = memoryStore() } = options
   const events = createEvents(options.logger)
   const { emit, report } = events
-  const store = guardedStore(options.storage ?? memoryStore(), report)
+  const store = guardedStore(storage, report)
   const tokens = createTokenSource(options.getToken, clock)
   const { http, ws } = addresses(options)
   const request = createRequest(http, tokens, clock, options.fetch)
 
-  let userId = options.userId
+  let { userId } = options
   let epoch = 0
   let destroyed = false
   let booted: Promise<void> | undefined
@@ -55,12 +45,11 @@ export function createClient(options: ImClientOptions): ImClient {
   /** The summary of this connection has come. */
   let attached = false
   let frames: (() => void)[] = []
-  let watched: readonly string[] = []
-  let cancelReload = () => {}
-  let reloading = false
+  let reading = false
+  const reloadTimer = createTimer(clock)
 
   const supervisor = createSupervisor(options, { clock, ids, events, tokens, url: ws }, { opened, message, receipt, closed, beat })
-  const send = supervisor.send
+  const { send, dispatch, connection, whenConnected } = supervisor
   const acks = createAcks(clock, () => epoch, send)
   const outbox = createOutbox(options.outbox ?? {}, {
     clock,
@@ -69,7 +58,7 @@ export function createClient(options: ImClientOptions): ImClient {
     emit,
     userId: () => userId ?? '',
     send,
-    probe: () => supervisor.dispatch({ type: 'wake' }),
+    probe: () => dispatch({ type: 'wake' }),
     changed(conversationId) {
       outboxCell.changed()
       directory.core(conversationId).outboxChanged()
@@ -88,8 +77,8 @@ export function createClient(options: ImClientOptions): ImClient {
       request,
       limit: createLimiter(),
       userId: () => userId,
-      opened: () => booted?.then(() => {}) ?? whenBooted,
-      send: (destination, body) => send(destination, body),
+      opened: () => booted ?? whenBooted,
+      send,
       ready: () => attached,
       sameEpoch,
     },
@@ -97,17 +86,16 @@ export function createClient(options: ImClientOptions): ImClient {
     options.open === 'eager',
     report,
   )
+  const inbound = createInbound({ events, acks, outbox, directory, supervisor, userId: () => userId, sameEpoch, summary, reload })
 
   function boot(user: string): Promise<void> {
-    return store
-      .open(user)
-      .then(() => store.epoch())
-      .then(async (stored) => {
-        epoch = stored
-        outbox.restore(await store.outbox())
-        bootDone()
-      })
-      .catch(report)
+    const start = async () => {
+      await store.open(user)
+      epoch = await store.epoch()
+      outbox.restore(await store.outbox())
+      bootDone()
+    }
+    return start().catch(report)
   }
   /** Positions are (epoch, seq): another epoch voids them all. Never the outbox. */
   function changeEpoch(next: number): void {
@@ -115,7 +103,7 @@ export function createClient(options: ImClientOptions): ImClient {
     epoch = next
     booted = Promise.resolve(booted).then(() => store.reset(next))
     acks.reset()
-    for (const one of directory.cores.values()) one.reset()
+    for (const core of directory.cores.values()) core.reset()
     if (before !== 0) emit('epoch', { epoch: next, before })
   }
   function sameEpoch(told: number): boolean {
@@ -127,9 +115,8 @@ export function createClient(options: ImClientOptions): ImClient {
 
   function opened(welcome: Welcome): void {
     const { userId: user } = welcome
-    if (userId !== undefined && user !== userId) {
-      throw new ImError('UNAUTHORIZED', { detail: 'the token is of another user; make a client per user' })
-    }
+    if (userId !== undefined && user !== userId)
+      throw new ImError('UNAUTHORIZED', { detail: 'token of another user; make a client per user' })
     userId = user
     booted ??= boot(user)
     const mine = frames
@@ -141,124 +128,53 @@ export function createClient(options: ImClientOptions): ImClient {
       for (const take of mine.splice(0)) take()
       acks.resume()
       outbox.resume()
-      if (watched.length) send(SEND_DESTINATIONS.watchPresence, { userIds: watched })
     }, report)
   }
   function closed(): void {
-    taking = attached = false
+    taking = attached = reading = false
     frames = []
-    cancelReload()
+    reloadTimer.stop()
     acks.pause()
     outbox.pause()
   }
-  function beat(): void {
-    const heads: Record<string, number> = {}
-    let count = 0
-    for (const [id, { at }] of directory.cores) if (at !== undefined && count++ < HEADS_PER_BEAT) heads[id] = at
-    send(SEND_DESTINATIONS.heartbeat, { epoch, heads })
+  function message(queue: Queue, body: object): void {
+    if (taking) inbound(queue, body)
+    else frames.push(() => inbound(queue, body))
   }
   function receipt(id: string, headers: Readonly<Record<string, string>>): void {
     if (!acks.settle(id)) outbox.receipt(id, headers)
   }
+  function beat(): void {
+    const open = [...directory.cores].filter(([, { at }]) => at !== undefined).slice(0, HEADS_PER_BEAT)
+    send(SEND_DESTINATIONS.heartbeat, { epoch, heads: Object.fromEntries(open.map(([id, { at }]) => [id, at])) })
+  }
   /** What the server told too little of: read the summary, once for all who ask within a moment. */
   function reload(delayMs = RELOAD_MS): void {
-    if (reloading) return
-    reloading = true
-    const done = () => {
-      reloading = false
-    }
-    const cancel = clock.after(delayMs, () => {
+    if (reading || reloadTimer.running()) return
+    reloadTimer.start(delayMs, () => {
+      reading = true
       request<Summary>('GET', '/api/im/offline/summary').then(
-        (summary) => {
-          done()
-          if (taking) takeSummary(summary)
+        (told) => {
+          reading = false
+          if (taking) summary(told)
         },
         (error: ImError) => {
-          done()
+          reading = false
           if (taking && error.retry !== 'never') reload(error.retryAfterMs ?? 5_000 * (1 + ids.random()))
           else report(error)
         },
       )
     })
-    cancelReload = () => {
-      cancel()
-      done()
-    }
   }
-  function takeSummary(summary: Summary): void {
-    if (summary.epoch < epoch) return
-    if (summary.epoch > epoch) changeEpoch(summary.epoch)
+  function summary(told: Summary): void {
+    if (told.epoch < epoch) return
+    if (told.epoch > epoch) changeEpoch(told.epoch)
     attached = true
-    directory.summary(summary)
-  }
-
-  function message(queue: Queue, body: object): void {
-    const take = () => {
-      if (queue === QUEUES.messages) entry(body as ChatMessage)
-      else if (queue === QUEUES.session) session(body as SessionEvent)
-      else if (queue === QUEUES.heartbeat) answer(body as HeartbeatAnswer)
-      else refusal(body as ErrorMessage)
-    }
-    if (taking) take()
-    else frames.push(take)
-  }
-  function entry(entry: ChatMessage): void {
-    if (!(entry.seq > 0)) return
-    const core = directory.core(entry.conversationId)
-    // Title and settings of a conversation that begins now are in its summary alone.
-    if (!core.listed) reload()
-    core.frame(entry)
-  }
-  function answer({ epoch: told, heads }: HeartbeatAnswer): void {
-    if (sameEpoch(told)) for (const [id, seq] of Object.entries(heads ?? {})) directory.core(id).head(seq)
-  }
-  function refusal(body: ErrorMessage): void {
-    const error = errorOf(body)
-    const { receipt: id = '', msgId } = body
-    if (error.code === 'TOKEN_EXPIRED') supervisor.refresh()
-    if (acks.settle(id, error)) {
-      if (error.code === 'EPOCH_CHANGED') reload(0)
-    } else if (!outbox.refused(id || (msgId ?? ''), error)) report(error)
-  }
-  function session(event: SessionEvent): void {
-    switch (event.event) {
-      case 'summary':
-        return takeSummary(event)
-      case 'cursor':
-        return directory.core(event.conversationId).cursor(event.deliveredSeq, event.readSeq, event.unread)
-      case 'conversation': {
-        const { event: _, at: __, ...summary } = event
-        return directory.core(event.conversationId).summary(summary as ConversationSummary, false)
-      }
-      case 'receipt':
-        if (event.userId === userId) return
-        directory.core(event.conversationId).receipt(event)
-        return emit('receipt', event)
-      case 'typing':
-        if (event.userId === userId) return
-        directory.core(event.conversationId).typingBy(event.userId)
-        return emit('typing', event)
-      case 'presence':
-        return emit('presence', event)
-      case 'lag':
-        // Frames were dropped. A summary follows once the socket has drained; until then nothing is certain.
-        for (const one of directory.cores.values()) one.doubt()
-        return
-      case 'resync':
-        return reload(0)
-      case 'drain':
-        return supervisor.dispatch({ type: 'drain', inMs: event.reconnectInMs })
-      case 'auth-expiring':
-        return supervisor.refresh()
-      case 'kicked':
-        return emit('kicked', event)
-      default:
-        return emit('session', event)
-    }
+    directory.summary(told)
   }
   const rest = () => {
     acks.flush()
-    supervisor.dispatch({ type: 'disconnect' })
+    dispatch({ type: 'disconnect' })
     return supervisor.whenResting()
   }
 
@@ -266,7 +182,7 @@ export function createClient(options: ImClientOptions): ImClient {
     get userId() {
       return userId
     },
-    connection: supervisor.connection,
+    connection,
     conversations: directory.api,
     outbox: {
       getSnapshot: outboxCell.getSnapshot,
@@ -275,14 +191,10 @@ export function createClient(options: ImClientOptions): ImClient {
       retry: outbox.retry,
     },
     connect(callOptions) {
-      if (!destroyed) {
-        if (userId !== undefined) booted ??= boot(userId)
-        supervisor.dispatch({ type: 'connect' })
-        return supervisor.whenConnected(callOptions)
-      }
-      const refused = Promise.reject(new ImError('CLIENT_CLOSED'))
-      refused.catch(() => {})
-      return refused
+      if (destroyed) return quiet(Promise.reject(new ImError('CLIENT_CLOSED')))
+      if (userId !== undefined) booted ??= boot(userId)
+      dispatch({ type: 'connect' })
+      return whenConnected(callOptions)
     },
     disconnect: rest,
     async destroy({ clear = false } = {}) {
@@ -290,9 +202,9 @@ export function createClient(options: ImClientOptions): ImClient {
       destroyed = true
       const resting = rest()
       const gone = new ImError('CLIENT_CLOSED')
-      cancelReload()
+      reloadTimer.stop()
       outbox.close()
-      for (const one of directory.cores.values()) one.stop(gone)
+      for (const core of directory.cores.values()) core.stop(gone)
       tokens.abort()
       await resting
       acks.pause()
@@ -300,21 +212,13 @@ export function createClient(options: ImClientOptions): ImClient {
       await store.close()
       events.close()
     },
-    whenConnected: supervisor.whenConnected,
+    whenConnected,
     on: events.on,
-    watchPresence(userIds) {
-      watched = [...userIds]
-      send(SEND_DESTINATIONS.watchPresence, { userIds: watched })
-    },
-    request: (method, path, requestOptions) => {
-      const answered = request<never>(method, path, requestOptions)
-      answered.catch(() => {})
-      return answered
-    },
+    request: (method, path, requestOptions) => quiet(request<never>(method, path, requestOptions)),
     inspect: () => ({
       userId,
       epoch,
-      connection: supervisor.connection.getSnapshot(),
+      connection: connection.getSnapshot(),
       outbox: outbox.items().map(({ msgId, conversationId, status, error }) => ({ msgId, conversationId, status, code: error?.code })),
       conversations: [...directory.cores].map(([id, { at, api }]) => {
         const { sync, headSeq, floorSeq, unread, holes } = api.getSnapshot()

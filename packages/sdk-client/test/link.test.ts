@@ -98,9 +98,7 @@ describe('a link', () => {
     link.end()
     expect(link.send('/app/chat.typing', {})).toBe(false)
     await settle()
-    expect(written.at(-2)).toBe(
-      'SEND\ndestination:/app/chat.typing\ncontent-type:application/json\nreceipt:r\ncontent-length:22\n\n{"conversationId":"x"}\0',
-    )
+    expect(written.at(-2)).toBe('SEND\ndestination:/app/chat.typing\ncontent-type:application/json\nreceipt:r\n\n{"conversationId":"x"}\0')
     expect(written.at(-1)).toMatch(/^DISCONNECT\n/)
   })
 

@@ -41,8 +41,6 @@ export interface ImClient {
     listener: ImEvents[E],
     options?: { readonly signal?: AbortSignal; readonly once?: boolean },
   ): Unsubscribe
-  /** Replaces the users (≤ 200) whose presence is told by `presence` events; kept over reconnects. */
-  watchPresence(userIds: readonly string[]): void
   /**
    * One authenticated REST call, such as `request('POST', '/api/im/groups', { body })`. Resolves with the JSON answer; rejects with the
    * answer's ImError, `UNAVAILABLE` when the network fails, `UNAUTHORIZED`, or `CANCELLED`. An expired token is renewed and the call

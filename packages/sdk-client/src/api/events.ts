@@ -27,7 +27,6 @@ export interface ImEvents {
     readonly readSeq: number
   }) => void
   typing: (event: { readonly conversationId: string; readonly userId: string }) => void
-  presence: (event: { readonly userId: string; readonly online: boolean; readonly lastSeen?: number }) => void
   /** A pull of one conversation begins or ends; `complete` says that it reached live. */
   sync: (event: {
     readonly conversationId: string

@@ -1,8 +1,7 @@
-import { FrameImpl, Parser, type StompHeaders } from '@stomp/stompjs'
+import { type IRawFrameType, Parser } from '@stomp/stompjs'
 import { type Clock, type ErrorMessage, HEADERS, ImError, QUEUES, type Queue, STOMP_SUBPROTOCOL, STOMP_VERSION } from '@innerline/protocol'
 import type { WebSocketLike } from '../api/options.js'
 import { type Ending, endingOf, errorOf, parseJson } from '../failure.js'
-import { present } from '../present.js'
 import { createTimer } from '../timer.js'
 
 /** What CONNECTED said. */
@@ -40,6 +39,8 @@ export interface Link {
   discard(): void
 }
 
+type Headers = Readonly<Record<string, string>>
+
 export const CONNECT_TIMEOUT_MS = 10_000
 /** The receipt of the messages subscription: it means that the server has attached this connection. */
 const ATTACHED = 'm'
@@ -58,7 +59,7 @@ const subscriptions: Readonly<Record<string, Queue>> = {
   [ATTACHED]: QUEUES.messages,
 }
 
-/** Speaks STOMP over a fresh socket: stompjs' codec and a session of ours, as its own has timers of its own and reconnects by itself. */
+/** Speaks STOMP over a fresh socket: stompjs' parser and a session of ours, as its own has timers of its own and reconnects by itself. */
 export function openLink({ socket, token, deviceId, clock }: LinkOptions, handlers: LinkHandlers): Link {
   let connected = false
   let over = false
@@ -93,8 +94,11 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
       return false
     }
   }
-  const write = (command: string, headers: StompHeaders, body?: string): boolean =>
-    put(FrameImpl.marshall({ command, headers, body, escapeHeaderValues: true }) as string)
+  // Values are constants, numbers and UUIDs, so nothing needs escaping; JSON has no NUL, so no length is needed.
+  const write = (command: string, headers: Readonly<Record<string, string | undefined>>, body = ''): boolean => {
+    const lines = Object.entries(headers).map(([name, value]) => (value === undefined ? '' : `${name}:${value}\n`))
+    return put(`${command}\n${lines.join('')}\n${body}\0`)
+  }
   const beat = (theirsMs: number, wantedMs: number) => {
     beats.start(BEAT_MS, () => {
       if (theirsMs && clock.monotonic() - heard > BEAT_TOLERANCE * Math.max(theirsMs, BEAT_MS)) return expire('the server fell silent')
@@ -103,13 +107,13 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
     })
   }
 
-  const welcome = (headers: StompHeaders) => {
+  const welcome = (headers: Headers) => {
     connected = true
     deadline.start(CONNECT_TIMEOUT_MS, () => expire('not attached in time'))
     const [theirsMs = 0, wantedMs = 0] = (headers['heart-beat'] ?? '').split(',').map(Number)
     beat(theirsMs, wantedMs)
     for (const [id, destination] of Object.entries(subscriptions)) {
-      write('SUBSCRIBE', present({ id, destination, ack: 'auto', receipt: id === ATTACHED ? id : undefined }))
+      write('SUBSCRIBE', { id, destination, ack: 'auto', receipt: id === ATTACHED ? id : undefined })
     }
     handlers.opened({
       userId: headers[HEADERS.userName] ?? '',
@@ -118,9 +122,11 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
       windowMs: Number(headers[HEADERS.reconnectWindow]) || 1_000,
     })
   }
-  const receive = ({ command, headers, body }: FrameImpl) => {
+  const receive = ({ command, headers: lines, binaryBody = new Uint8Array() }: IRawFrameType) => {
     if (over) return
-    const value = parseJson<Partial<ErrorMessage>>(body)
+    // Of a header that comes twice the first counts. None that is read here needs unescaping: ids of ours, numbers, a user id in CONNECTED.
+    const headers: Headers = Object.fromEntries(lines.reverse())
+    const value = parseJson<Partial<ErrorMessage>>(new TextDecoder().decode(binaryBody))
     if (command === 'MESSAGE') {
       const queue = subscriptions[headers['subscription'] ?? '']
       if (!queue || !value) return
@@ -134,20 +140,16 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
     } else if (command === 'ERROR') told = errorOf(value ?? { code: (headers['code'] ?? headers['message']) as ErrorMessage['code'] })
     else if (command === 'CONNECTED' && !connected) welcome(headers)
   }
-  const parser = new Parser(
-    (frame) => receive(FrameImpl.fromRawFrame(frame, true)),
-    () => {},
-  )
+  const parser = new Parser(receive, () => {})
   const connect = () => {
-    const headers = {
+    write('CONNECT', {
       'accept-version': STOMP_VERSION,
       'heart-beat': `${BEAT_MS},${BEAT_MS}`,
       // An empty token means that the page's cookie is to speak.
       [HEADERS.authorization]: token ? `Bearer ${token}` : undefined,
       [HEADERS.lag]: '1',
       [HEADERS.deviceId]: deviceId,
-    }
-    write('CONNECT', present(headers) as StompHeaders)
+    })
   }
   deadline.start(CONNECT_TIMEOUT_MS, () => expire('no CONNECTED in time'))
   socket.binaryType = 'arraybuffer'
@@ -164,7 +166,7 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
   return {
     send(destination, body, receipt) {
       if (over || !connected || socket.readyState !== OPEN) return false
-      return write('SEND', present({ destination, 'content-type': 'application/json', receipt }), JSON.stringify(body))
+      return write('SEND', { destination, 'content-type': 'application/json', receipt }, JSON.stringify(body))
     },
     end() {
       connected = false

@@ -2,7 +2,10 @@ import { type ConversationSummary, directConversationId, ImError, type Summary }
 import type { Conversations, ConversationSnapshot } from '../api/conversation.js'
 import type { Request } from '../http/rest.js'
 import { createCell } from '../observable.js'
-import { type ConversationCore, createConversation, type ConversationPorts } from './conversation.js'
+import type { CallOptions } from '../api/readable.js'
+import { sharing } from '../waiting.js'
+import { createConversation } from './conversation.js'
+import type { ConversationCore, ConversationPorts } from './core.js'
 
 export interface Directory {
   readonly api: Conversations
@@ -22,7 +25,6 @@ export function createDirectory(
   const cores = new Map<string, ConversationCore>()
   let total = 0
   let cursor: string | undefined
-  let more: Promise<{ hasMore: boolean }> | undefined
 
   const list = createCell(
     (): readonly ConversationSnapshot[] =>
@@ -38,37 +40,32 @@ export function createDirectory(
     total = Math.max(0, next)
     totalUnread.changed()
   }
+  const changed = (unreadBy: number) => {
+    list.changed()
+    setTotal(total + unreadBy)
+  }
   const core = (id: string): ConversationCore => {
-    const known = cores.get(id)
-    if (known) return known
-    const made = createConversation(id, {
-      ...ports,
-      changed(unreadBy) {
-        list.changed()
-        setTotal(total + unreadBy)
-      },
-    })
-    cores.set(id, made)
-    return made
+    const known = cores.get(id) ?? createConversation(id, { ...ports, changed })
+    cores.set(id, known)
+    return known
   }
   const take = (items: readonly ConversationSummary[]) => {
     for (const item of items) {
       const one = core(item.conversationId)
       one.summary(item, true)
-      if (eager && one.at === undefined) one.api.open().catch(() => {})
+      if (eager && one.at === undefined) void one.api.open()
     }
   }
-  const loadMore = async (signal: AbortSignal | undefined) => {
+  const loadMore = sharing(async ({ signal }: CallOptions = {}) => {
     if (cursor !== undefined) {
-      const page = await request<{ items: ConversationSummary[]; next?: string }>('GET', '/api/im/conversations', {
-        query: { cursor },
-        signal,
-      })
+      const options = { query: { cursor }, signal }
+      const page = await request<{ items: ConversationSummary[]; next?: string }>('GET', '/api/im/conversations', options)
       cursor = page.next
       take(page.items)
     }
     return { hasMore: cursor !== undefined }
-  }
+  })
+  const loadRest = (): unknown => cursor !== undefined && loadMore().then(loadRest, report)
   const api: Conversations = {
     getSnapshot: list.getSnapshot,
     subscribe: list.subscribe,
@@ -79,17 +76,10 @@ export function createDirectory(
     get: (id) => core(id).api,
     direct(userId) {
       const me = ports.userId()
-      if (me === undefined)
-        throw new ImError('OFFLINE', { detail: 'the own user id is not known yet: connect first, or give option userId' })
+      if (me === undefined) throw new ImError('OFFLINE', { detail: 'connect first, or give option userId' })
       return core(directConversationId(me, userId)).api
     },
-    loadMore({ signal } = {}) {
-      more ??= loadMore(signal).finally(() => {
-        more = undefined
-      })
-      more.catch(() => {})
-      return more
-    },
+    loadMore,
   }
   return {
     api,
@@ -102,10 +92,7 @@ export function createDirectory(
       setTotal(unread)
       // Without a further page the list is complete: what is not in it has no entries.
       for (const [id, one] of cores) one.resume(named.has(id))
-      if (eager && cursor !== undefined) {
-        const rest = (page: { hasMore: boolean }): unknown => (page.hasMore ? api.loadMore().then(rest, report) : undefined)
-        api.loadMore().then(rest, report)
-      }
+      if (eager) loadRest()
     },
   }
 }

@@ -5,7 +5,8 @@ import type { SyncState } from '../api/conversation.js'
 export const HOLD_LIMIT = 64
 /** A longer backlog is not read through: its newest page is, and the rest is left as a hole. */
 export const BACKLOG_LIMIT = 1_000
-export const PULL_LIMIT = 200
+/** The default of the contract: a backlog comes in pages that are shown, stored and acknowledged one by one. */
+export const PULL_LIMIT = 50
 
 /**
  * What one device holds of a conversation: exactly the entries in `(low, last]`. Everything at or below `low` is not loaded (down to
@@ -29,6 +30,7 @@ export interface Position {
 
 export type PositionEvent =
   | { readonly type: 'open' }
+  /** Nobody has it open any more, or its pull cannot succeed. */
   | { readonly type: 'close' }
   /** What the store holds from earlier. */
   | { readonly type: 'restored'; readonly low: number; readonly last: number }
@@ -45,8 +47,6 @@ export type PositionEvent =
     }
   /** Older entries, asked for up to `low`. */
   | { readonly type: 'older'; readonly low: number; readonly messages: readonly ChatMessage[]; readonly floor: number }
-  /** The pull cannot succeed. */
-  | { readonly type: 'failed' }
   /** Frames had their time to fill the hole. */
   | { readonly type: 'overdue' }
   | { readonly type: 'doubt' }
@@ -86,6 +86,8 @@ export const NOWHERE: Position = {
   doubted: false,
 }
 
+const PULL: PositionEffect = { type: 'pull' }
+
 /** Where the next pull is to read from. */
 export const pullAfter = ({ head, last, floor }: Position): number =>
   head - Math.max(last, floor - 1) > BACKLOG_LIMIT ? head - PULL_LIMIT : last
@@ -95,91 +97,77 @@ export const syncOf = ({ opened, pulling, doubted, last, head }: Position): Sync
 
 type Step = readonly [Position, readonly PositionEffect[]]
 
-/** Takes `rows` (ascending, perhaps overlapping) and what is held, as far as they are without a hole. */
-function advance(state: Position, rows: readonly ChatMessage[], origin: 'live' | 'sync', low: number, last: number): Step {
+/** Takes `rows` (ascending, perhaps overlapping) and what is held, as far as they follow `after` without a hole. */
+function advance(state: Position, rows: readonly ChatMessage[], origin: 'live' | 'sync', low: number, after: number): Step {
   const taken: ChatMessage[] = []
-  let at = last
-  for (const row of rows) {
-    if (row.seq === at + 1) {
-      taken.push(row)
-      at++
-    }
-  }
-  const held = new Map(state.held)
-  for (let next = held.get(at + 1); next; next = held.get(at + 1)) {
-    taken.push(next)
-    at++
-  }
-  for (const seq of held.keys()) if (seq <= at) held.delete(seq)
-  const moved = at > state.last || low !== state.low
+  let last = after
+  for (const row of rows) if (row.seq === last + 1) last = taken.push(row) + after
+  for (let row = state.held.get(last + 1); row; row = state.held.get(last + 1)) last = taken.push(row) + after
+  const held = new Map([...state.held].filter(([seq]) => seq > last))
+  const { last: expected } = state
+  const dropped = low !== state.low
   return [
-    { ...state, low, last: at, head: Math.max(state.head, at), held },
-    moved ? [{ type: 'apply', rows: taken, origin, expected: state.last, last: at, low, dropped: low !== state.low }] : [],
+    { ...state, low, last, head: Math.max(state.head, last), held },
+    last > expected || dropped ? [{ type: 'apply', rows: taken, origin, expected, last, low, dropped }] : [],
   ]
 }
 
 /** After something moved: is the conversation live, is a hole to be waited for, or must it be pulled? */
 function pursue([state, effects]: Step, patient: boolean): Step {
-  if (!state.opened || state.pulling || state.doubted || state.last >= state.head) return [state, effects]
-  if (patient && state.held.size > 0 && state.held.size <= HOLD_LIMIT) return [state, [...effects, { type: 'hold' }]]
-  const held = state.held.size > HOLD_LIMIT ? new Map() : state.held
-  return [{ ...state, held, pulling: true }, [...effects, { type: 'pull' }]]
+  const { opened, pulling, doubted, last, head, held } = state
+  if (!opened || pulling || doubted || last >= head) return [state, effects]
+  const full = held.size > HOLD_LIMIT
+  if (patient && held.size > 0 && !full) return [state, [...effects, { type: 'hold' }]]
+  return [{ ...state, held: full ? new Map() : held, pulling: true }, [...effects, PULL]]
 }
 
 /** The whole rule of order: every seq once, ascending, a hole never mistaken for none. */
 export function step(state: Position, event: PositionEvent): Step {
+  const { opened, pulling, low, last, head, held } = state
+  const to = (changes: Partial<Position>, ...effects: PositionEffect[]): Step => [{ ...state, ...changes }, effects]
+  const pull = (changes: Partial<Position>) => to({ ...changes, pulling: true }, PULL)
+
   switch (event.type) {
     case 'open':
       // One pull at least: what is known of the head may be old.
-      return state.opened ? [state, []] : [{ ...state, opened: true, pulling: true }, [{ type: 'pull' }]]
+      return opened ? [state, []] : pull({ opened: true })
     case 'close':
-      return [{ ...state, opened: false, pulling: false, held: new Map() }, []]
+      return to({ opened: false, pulling: false, held: new Map() })
     case 'restored':
-      return [{ ...state, low: event.low, last: event.last, head: Math.max(state.head, event.last) }, []]
+      return to({ low: event.low, last: event.last, head: Math.max(head, event.last) })
     case 'frame': {
       const { message } = event
-      const seen = { ...state, head: Math.max(state.head, message.seq) }
-      if (!state.opened || message.seq <= state.last) return [seen, []]
-      if (message.seq === state.last + 1) return pursue(advance(seen, [message], 'live', state.low, state.last), true)
-      // Past the limit the frame itself is not needed any more: the pull brings it.
-      if (state.held.size > HOLD_LIMIT) return [seen, []]
-      return pursue([{ ...seen, held: new Map(state.held).set(message.seq, message) }, []], true)
+      const { seq } = message
+      const seen = { ...state, head: Math.max(head, seq) }
+      // Past the limit a frame beyond a hole is not needed any more: the pull brings it.
+      if (!opened || seq <= last || (seq > last + 1 && held.size > HOLD_LIMIT)) return [seen, []]
+      return pursue(advance({ ...seen, held: new Map(held).set(seq, message) }, [], 'live', low, last), true)
     }
-    case 'head': {
-      const head = Math.max(state.head, event.seq)
-      return pursue([{ ...state, head, floor: event.floor ?? state.floor, doubted: false }, []], false)
-    }
+    case 'head':
+      return pursue(to({ head: Math.max(head, event.seq), floor: event.floor ?? state.floor, doubted: false }), false)
     case 'page': {
       const { after, messages, hasMore, floor } = event
-      if (!state.opened) return [{ ...state, floor }, []]
+      if (!opened) return to({ floor })
       // A page from beyond `last` was asked for so (a long backlog), and below the floor there is nothing to miss.
-      const start = Math.max(after, floor - 1, state.last)
-      const low = start > state.last ? start : state.low
-      const [moved, effects] = advance({ ...state, floor, pulling: false }, messages, 'sync', low, start)
-      const reached = moved.last
-      const progress = reached > state.last
-      if (reached >= moved.head && !hasMore) return [moved, effects]
-      return [{ ...moved, pulling: true }, [...effects, { type: progress ? 'pull' : 'pullLater' }]]
+      const start = Math.max(after, floor - 1, last)
+      const [moved, effects] = advance({ ...state, floor, pulling: false }, messages, 'sync', start > last ? start : low, start)
+      if (moved.last >= moved.head && !hasMore) return [moved, effects]
+      return [{ ...moved, pulling: true }, [...effects, moved.last > last ? PULL : { type: 'pullLater' }]]
     }
     case 'older': {
-      const { low, messages: rows, floor } = event
-      const first = rows[0]?.seq ?? 0
+      const { messages: rows, floor } = event
+      const below = event.low - rows.length
       // Only an unbroken run that ends at `low` joins what is held.
-      const joins = rows.length > 0 && low >= state.low && rows.every((row, index) => row.seq === first + index) && rows.at(-1)?.seq === low
-      if (!joins) return [{ ...state, floor }, []]
-      return [{ ...state, floor, low: first - 1 }, [{ type: 'prepend', rows, low: first - 1, last: state.last }]]
+      if (!rows.length || event.low < low || !rows.every(({ seq }, index) => seq === below + 1 + index)) return to({ floor })
+      return to({ floor, low: below }, { type: 'prepend', rows, low: below, last })
     }
-    case 'failed':
-      return [{ ...state, opened: false, pulling: false, held: new Map() }, []]
     case 'overdue':
       return pursue([state, []], false)
     case 'doubt':
-      return [{ ...state, doubted: state.opened }, []]
+      return to({ doubted: opened })
     case 'unsure':
-      return state.opened && !state.pulling
-        ? [{ ...state, doubted: false, pulling: true }, [{ type: 'pull' }]]
-        : [{ ...state, doubted: false }, []]
+      return opened && !pulling ? pull({ doubted: false }) : to({ doubted: false })
     case 'reset':
-      return [{ ...NOWHERE, opened: state.opened, pulling: state.opened }, state.opened ? [{ type: 'pull' }] : []]
+      return opened ? pull({ ...NOWHERE, opened }) : [NOWHERE, []]
   }
 }

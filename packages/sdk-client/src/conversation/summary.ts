@@ -1,5 +1,6 @@
 import type { ChatMessage, ConversationSummary } from '@innerline/protocol'
 import { present } from '../present.js'
+import { refOf } from './ref.js'
 
 /** How far somebody is. */
 export interface Cursors {
@@ -18,6 +19,23 @@ export interface Standing extends ConversationSummary {
   /** Countable entries seen or written by this user, as far as the badge goes: `unread = headOrd - seenOrd`. */
   readonly seenOrd: number
 }
+
+const NOTHING = { headSeq: 0, headOrd: 0, seenOrd: 0, deliveredSeq: 0, readSeq: 0, unread: 0, mentionSeq: 0 }
+
+/** A conversation nobody has told of. */
+export const unknown = (conversationId: string, userId: string | undefined): Standing => ({
+  conversationId,
+  ...refOf(conversationId, userId),
+  ...NOTHING,
+  joinSeq: 0,
+  floorSeq: 1,
+  pinned: false,
+  hidden: false,
+  updatedAt: 0,
+})
+
+/** Without positions, as another epoch voids them: title and settings alone. */
+export const emptied = (standing: Standing): Standing => ({ ...standing, ...NOTHING })
 
 /** As the server makes it: one line, at most 100 characters. */
 export function preview({ body }: ChatMessage): string {

@@ -1,42 +1,36 @@
-import type { Cancel, ImError } from '@innerline/protocol'
+import { type Clock, ImError, isErrorCode } from '@innerline/protocol'
 import type { Message, TimelineItem } from '../api/message.js'
 import { refOf } from '../conversation/ref.js'
+import { present } from '../present.js'
 import type { OutboxRecord } from '../store/store.js'
+import { createTimer, type Timer } from '../timer.js'
 
 /** One own message on its way. */
 export interface Entry {
   record: OutboxRecord
   phase: 'queued' | 'sending' | 'failed'
   /** Why the last attempt did not settle it. */
-  error: ImError | undefined
+  error?: ImError | undefined
   attempts: number
-  /**
-   * Waits for its timer. Not a time to compare with: timers of some runtimes fire a fraction of a ms early, and an entry found too
-   * early by its own timer would wait for ever.
-   */
-  blocked: boolean
-  cancelTimer: Cancel
-  cancelAge: Cancel
+  /** While sending: the wait for an answer. While queued: a pause before the next attempt. */
+  readonly timer: Timer
+  readonly age: Timer
   /** What is shown; made anew after a change. */
-  item: TimelineItem | undefined
-  resolve(message: Message): void
-  reject(error: ImError): void
+  item?: TimelineItem | undefined
+  resolve?(message: Message): void
+  reject?(error: ImError): void
 }
 
-const nothing = () => {}
-
-export const entryOf = (record: OutboxRecord): Entry => ({
-  record,
-  phase: 'queued',
-  error: undefined,
-  attempts: 0,
-  blocked: false,
-  cancelTimer: nothing,
-  cancelAge: nothing,
-  item: undefined,
-  resolve: nothing,
-  reject: nothing,
-})
+export const entryOf = (record: OutboxRecord, clock: Clock): Entry => {
+  const { failed } = record
+  return {
+    record,
+    attempts: 0,
+    timer: createTimer(clock),
+    age: createTimer(clock),
+    ...(failed === undefined ? { phase: 'queued' } : { phase: 'failed', error: new ImError(isErrorCode(failed) ? failed : 'REJECTED') }),
+  }
+}
 
 const common = ({ msgId, conversationId, body, replyTo, mentions }: OutboxRecord, userId: string) => ({
   conversationId,
@@ -45,13 +39,12 @@ const common = ({ msgId, conversationId, body, replyTo, mentions }: OutboxRecord
   fromUserId: userId,
   kind: 'message' as const,
   body,
-  ...(replyTo === undefined ? {} : { replyTo }),
-  ...(mentions === undefined ? {} : { mentions }),
+  ...present({ replyTo, mentions }),
 })
 
 export function itemOf(entry: Entry, userId: string): TimelineItem {
   const { record, phase, error } = entry
-  entry.item ??= { ...common(record, userId), timestamp: record.createdAt, own: true, status: phase, ...(error ? { error } : {}) }
+  entry.item ??= { ...common(record, userId), timestamp: record.createdAt, own: true, status: phase, ...present({ error }) }
   return entry.item
 }
 

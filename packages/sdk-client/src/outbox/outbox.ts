@@ -1,18 +1,11 @@
-import {
-  type Clock,
-  HEADERS,
-  type Ids,
-  ImError,
-  isClientMsgId,
-  isErrorCode,
-  type SendableBody,
-  SEND_DESTINATIONS,
-} from '@innerline/protocol'
+import { type Clock, HEADERS, type Ids, ImError, isClientMsgId, type SendableBody, SEND_DESTINATIONS } from '@innerline/protocol'
 import type { Message, Sending, SendOptions, TimelineItem } from '../api/message.js'
 import type { OutboxOptions } from '../api/options.js'
 import { backoff, draw } from '../delays.js'
 import type { Emit } from '../events.js'
+import { present } from '../present.js'
 import type { ImStore, OutboxRecord } from '../store/store.js'
+import { quiet } from '../waiting.js'
 import { type Entry, entryOf, itemOf, messageOf, sendBodyOf } from './entry.js'
 
 const WINDOW = 8
@@ -60,62 +53,62 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
   let closed = false
 
   const all = () => [...entries.values()]
-  const changed = (entry: Entry, change: Partial<Entry>) => {
-    Object.assign(entry, change, { item: undefined })
+  const inPhase = (phase: Entry['phase']) => all().filter((entry) => entry.phase === phase)
+  const itemNow = (entry: Entry) => itemOf(entry, ports.userId())
+  const changed = (entry: Entry, change: Partial<Entry> = {}) => {
+    Object.assign(entry, { item: undefined }, change)
     ports.changed(entry.record.conversationId)
   }
-  const save = (entry: Entry, change: Partial<OutboxRecord>) => {
+  const save = (entry: Entry, change: Partial<OutboxRecord> = {}) => {
     entry.record = { ...entry.record, ...change }
     return store.putOutbox(entry.record)
   }
+  const still = ({ timer, age }: Entry) => {
+    timer.stop()
+    age.stop()
+  }
   const remove = (entry: Entry) => {
-    entry.cancelTimer()
-    entry.cancelAge()
-    entries.delete(entry.record.msgId)
-    void store.deleteOutbox(entry.record.msgId)
+    const { msgId } = entry.record
+    still(entry)
+    entries.delete(msgId)
+    void store.deleteOutbox(msgId)
   }
   const fail = (entry: Entry, error: ImError) => {
-    entry.cancelTimer()
-    entry.cancelAge()
+    still(entry)
     changed(entry, { phase: 'failed', error })
     void save(entry, { failed: error.code })
-    entry.reject(error)
-    emit('failed', { item: itemOf(entry, ports.userId()), error })
-    const failed = all().filter(({ phase }) => phase === 'failed')
-    if (failed.length > maxSize) remove(failed[0]!)
+    entry.reject?.(error)
+    emit('failed', { item: itemNow(entry), error })
+    const [oldest, ...others] = inPhase('failed')
+    if (oldest && others.length >= maxSize) remove(oldest)
     pump()
   }
   const settle = (entry: Entry, message: Message) => {
-    const late = entry.phase === 'failed'
+    const event = entry.phase === 'failed' ? 'revived' : 'sent'
     remove(entry)
     ports.committed(message)
-    changed(entry, { item: undefined })
     // `local` keeps answering after the entry is gone.
-    entry.item = { ...message, own: true, status: 'sent' }
-    entry.resolve(message)
-    emit(late ? 'revived' : 'sent', { message })
+    changed(entry, { item: { ...message, own: true, status: 'sent' } })
+    entry.resolve?.(message)
+    emit(event, { message })
     pump()
   }
   const later = (entry: Entry, error: ImError) => {
-    entry.cancelTimer()
     const attempts = entry.attempts + 1
-    const delayMs = error.retryAfterMs ?? draw(backoff(attempts), ports.ids)
-    entry.cancelTimer = clock.after(delayMs, () => {
-      entry.blocked = false
-      pump()
-    })
-    changed(entry, { phase: 'queued', error, attempts, blocked: true })
+    entry.timer.start(error.retryAfterMs ?? draw(backoff(attempts), ports.ids), pump)
+    changed(entry, { phase: 'queued', error, attempts })
     pump()
   }
   const transmit = async (entry: Entry) => {
     changed(entry, { phase: 'sending', error: undefined })
     // Written down before it is written out: after a crash it must be known that somebody may have it.
     if (!entry.record.written) await save(entry, { written: true })
-    if (entry.phase !== 'sending' || entries.get(entry.record.msgId) !== entry) return
-    if (!ports.send(SEND_DESTINATIONS.sendMessage, sendBodyOf(entry.record, ports.userId()), entry.record.msgId)) {
+    const { record } = entry
+    if (entry.phase !== 'sending' || entries.get(record.msgId) !== entry) return
+    if (!ports.send(SEND_DESTINATIONS.sendMessage, sendBodyOf(record, ports.userId()), record.msgId)) {
       return changed(entry, { phase: 'queued' })
     }
-    entry.cancelTimer = clock.after(ackTimeoutMs, () => {
+    entry.timer.start(ackTimeoutMs, () => {
       ports.probe()
       later(entry, new ImError('ACK_TIMEOUT'))
     })
@@ -123,78 +116,68 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
   const pump = () => {
     if (!active) return
     const taken = new Set<string>()
-    let inFlight = all().filter(({ phase }) => phase === 'sending').length
+    let room = WINDOW - inPhase('sending').length
     for (const entry of all()) {
       const { conversationId } = entry.record
       if (entry.phase === 'failed' || taken.has(conversationId)) continue
       taken.add(conversationId)
-      if (entry.phase !== 'queued' || entry.blocked || inFlight >= WINDOW) continue
-      inFlight++
-      void transmit(entry)
+      if (entry.phase === 'queued' && !entry.timer.running() && room-- > 0) void transmit(entry)
     }
   }
   const watchAge = (entry: Entry) => {
     const { createdAt, written } = entry.record
     const left = createdAt + (written ? DOUBT_MS : maxAgeMs) - clock.now()
-    if (left > 0) entry.cancelAge = clock.after(left + 1, () => watchAge(entry))
+    if (left > 0) entry.age.start(left + 1, () => watchAge(entry))
     else fail(entry, new ImError('EXPIRED', { extra: { outcome: written ? 'unknown' : 'unsent' } }))
   }
   const check = (json: string, msgId: string): ImError | undefined => {
     if (closed) return new ImError('CLIENT_CLOSED')
     if (!isClientMsgId(msgId)) return new ImError('INVALID_REQUEST', { detail: 'msgId must be a lower-case UUID v4 or v7' })
-    if (entries.has(msgId)) return new ImError('MSG_ID_CONFLICT', { detail: 'this msgId is in the outbox' })
+    if (entries.has(msgId)) return new ImError('MSG_ID_CONFLICT', { detail: 'it is in the outbox' })
     if (new TextEncoder().encode(json).length > maxBodyBytes) return new ImError('TOO_LARGE')
-    if (all().filter(({ phase }) => phase !== 'failed').length >= maxSize) return new ImError('QUEUE_FULL')
-    return undefined
+    return entries.size - inPhase('failed').length >= maxSize ? new ImError('QUEUE_FULL') : undefined
+  }
+  const cancel = (msgId: string): boolean => {
+    const entry = entries.get(msgId)
+    if (!entry || (entry.phase !== 'failed' && entry.record.written)) return false
+    const error = new ImError('CANCELLED')
+    remove(entry)
+    entry.reject?.(error)
+    changed(entry, { phase: 'failed', error })
+    pump()
+    return true
   }
 
   return {
     add(conversationId, body, { msgId = ports.ids.uuid(), replyTo, mentions } = {}) {
       const json = JSON.stringify(body)
-      const entry = entryOf({
-        msgId,
-        conversationId,
-        // A copy: what is retried must not change when the caller's object does.
-        body: JSON.parse(json),
-        ...(replyTo === undefined ? {} : { replyTo }),
-        ...(mentions === undefined ? {} : { mentions }),
-        createdAt: clock.now(),
-        written: false,
-      })
-      const promise = new Promise<Message>((resolve, reject) => Object.assign(entry, { resolve, reject }))
-      // An ignored failure must not end a Node process; it is in the outbox and in the event.
-      promise.catch(() => {})
+      // A copy: what is retried must not change when the caller's object does.
+      const record = { msgId, conversationId, body: JSON.parse(json), createdAt: clock.now(), written: false }
+      const entry = entryOf({ ...record, ...present({ replyTo, mentions }) }, clock)
+      const promise = quiet(new Promise<Message>((resolve, reject) => Object.assign(entry, { resolve, reject })))
       const error = check(json, msgId)
       if (error) {
         Object.assign(entry, { phase: 'failed', error })
-        entry.reject(error)
+        entry.reject?.(error)
       } else {
         entries.set(msgId, entry)
-        void store.putOutbox(entry.record)
+        void save(entry)
         watchAge(entry)
-        changed(entry, {})
+        changed(entry)
         pump()
       }
       return Object.defineProperties(promise, {
-        local: { get: () => entry.item ?? itemOf(entry, ports.userId()) },
+        local: { get: () => itemNow(entry) },
         cancel: { value: () => entry.phase === 'queued' && cancel(msgId) },
       }) as Sending
     },
     restore(records) {
       const added = entries
-      entries = new Map()
-      for (const record of records) {
-        const entry = entryOf(record)
-        entries.set(record.msgId, entry)
-        const { failed } = record
-        if (failed !== undefined) Object.assign(entry, { phase: 'failed', error: new ImError(isErrorCode(failed) ? failed : 'REJECTED') })
-      }
-      for (const [msgId, entry] of added) entries.set(msgId, entry)
-      for (const record of records) {
-        const entry = entries.get(record.msgId)
-        if (entry?.record !== record) continue
+      const restored = records.filter(({ msgId }) => !added.has(msgId)).map((record) => entryOf(record, clock))
+      entries = new Map([...restored.map((entry) => [entry.record.msgId, entry] as const), ...added])
+      for (const entry of restored) {
         if (entry.phase === 'queued') watchAge(entry)
-        ports.changed(record.conversationId)
+        changed(entry)
       }
     },
     resume() {
@@ -203,26 +186,21 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
     },
     pause() {
       active = false
-      for (const entry of all()) {
-        if (entry.phase !== 'sending') continue
-        entry.cancelTimer()
+      for (const entry of inPhase('sending')) {
+        entry.timer.stop()
         // A lost connection is no fault of the message: it goes first on the next one.
         changed(entry, { phase: 'queued' })
       }
     },
     receipt(msgId, headers) {
       const entry = entries.get(msgId)
-      const number = (name: string) => Number(headers[name])
-      if (!entry || !(number(HEADERS.seq) > 0)) return
-      settle(entry, messageOf(entry.record, ports.userId(), number(HEADERS.seq), number(HEADERS.ord), number(HEADERS.timestamp)))
+      const [seq = 0, ord = 0, timestamp = 0] = [HEADERS.seq, HEADERS.ord, HEADERS.timestamp].map((name) => Number(headers[name]))
+      if (entry && seq > 0) settle(entry, messageOf(entry.record, ports.userId(), seq, ord, timestamp))
     },
     refused(msgId, error) {
       const entry = entries.get(msgId)
-      if (!entry) return false
-      if (entry.phase === 'failed') return true
-      if (error.retry === 'never') fail(entry, error)
-      else later(entry, error)
-      return true
+      if (entry && entry.phase !== 'failed') (error.retry === 'never' ? fail : later)(entry, error)
+      return entry !== undefined
     },
     echo(message) {
       const entry = message.kind === 'message' && message.fromUserId === ports.userId() && entries.get(message.msgId)
@@ -230,12 +208,12 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
     },
     cancel,
     retry(msgId) {
-      for (const entry of all()) {
-        if (entry.phase !== 'failed' || (msgId !== undefined && entry.record.msgId !== msgId)) continue
+      for (const entry of inPhase('failed')) {
         const { failed: _, ...record } = entry.record
+        if (msgId !== undefined && record.msgId !== msgId) continue
         entry.record = { ...record, createdAt: clock.now() }
-        void store.putOutbox(entry.record)
-        changed(entry, { phase: 'queued', error: undefined, attempts: 0, blocked: false })
+        void save(entry)
+        changed(entry, { phase: 'queued', error: undefined, attempts: 0 })
         watchAge(entry)
       }
       pump()
@@ -243,26 +221,15 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
     items: (conversationId) =>
       all()
         .filter(({ record }) => conversationId === undefined || record.conversationId === conversationId)
-        .map((entry) => itemOf(entry, ports.userId())),
+        .map(itemNow),
     close() {
       active = false
       closed = true
       for (const entry of all()) {
-        entry.cancelTimer()
-        entry.cancelAge()
-        if (entry.phase !== 'failed') entry.reject(new ImError('CLIENT_CLOSED'))
+        still(entry)
+        if (entry.phase !== 'failed') entry.reject?.(new ImError('CLIENT_CLOSED'))
       }
       entries.clear()
     },
-  }
-
-  function cancel(msgId: string): boolean {
-    const entry = entries.get(msgId)
-    if (!entry || (entry.phase !== 'failed' && entry.record.written)) return false
-    remove(entry)
-    entry.reject(new ImError('CANCELLED'))
-    changed(entry, { phase: 'failed', error: new ImError('CANCELLED') })
-    pump()
-    return true
   }
 }

@@ -1,0 +1,46 @@
+import type { ChatMessage, ConversationSummary, ImError, Receipt } from '@innerline/protocol'
+import type { Conversation } from '../api/conversation.js'
+import type { Message } from '../api/message.js'
+import type { Events } from '../events.js'
+import type { OutboxQueue } from '../outbox/outbox.js'
+import type { ImStore } from '../store/store.js'
+import type { Acks } from './acks.js'
+import type { PullPorts } from './pull.js'
+import type { Cursors } from './summary.js'
+
+/** What a conversation needs of its client. */
+export interface ConversationPorts extends PullPorts {
+  readonly events: Events
+  readonly store: ImStore
+  readonly outbox: OutboxQueue
+  readonly acks: Acks
+  userId(): string | undefined
+  /** Resolves once the store is opened. */
+  opened(): Promise<void>
+  send(destination: string, body: object): boolean
+  /** Head, preview, unread or the like changed; `unreadBy` is the change of unread that the total does not know of. */
+  changed(unreadBy: number): void
+}
+
+/** One conversation as the client drives it. */
+export interface ConversationCore {
+  readonly api: Conversation
+  /** What the list needs; `listed` once the server or an entry has told of it. */
+  readonly listed: boolean
+  /** Where an open conversation is, for the heads heart-beat; undefined when dormant. */
+  readonly at: number | undefined
+  frame(message: ChatMessage): void
+  summary(summary: ConversationSummary, inTotal: boolean): void
+  head(seq: number): void
+  cursor(cursors: Cursors, unread: number): void
+  receipt(receipt: Receipt): void
+  typingBy(userId: string): void
+  /** An own message was committed and its entry is on its way. */
+  committed(message: Message): void
+  outboxChanged(): void
+  /** Where things stand was told (again): pulls may run. `named`: this conversation was in what was told. */
+  resume(named: boolean): void
+  doubt(): void
+  reset(): void
+  stop(error: ImError): void
+}

@@ -1,0 +1,95 @@
+import {
+  type ChatMessage,
+  type ConversationSummary,
+  type ErrorMessage,
+  type HeartbeatAnswer,
+  type ImError,
+  QUEUES,
+  type Queue,
+  type SessionEvent,
+  type Summary,
+} from '@innerline/protocol'
+import type { Supervisor } from './connection/supervisor.js'
+import type { Acks } from './conversation/acks.js'
+import type { Directory } from './conversation/directory.js'
+import type { Events } from './events.js'
+import { errorOf } from './failure.js'
+import type { OutboxQueue } from './outbox/outbox.js'
+
+export interface InboundPorts {
+  readonly events: Events
+  readonly acks: Acks
+  readonly outbox: OutboxQueue
+  readonly directory: Directory
+  readonly supervisor: Supervisor
+  userId(): string | undefined
+  /** Takes over a newer epoch; whether what was told is of the one in force. */
+  sameEpoch(epoch: number): boolean
+  summary(summary: Summary): void
+  /** Reads the summary again, soon or after `delayMs`. */
+  reload(delayMs?: number): void
+}
+
+/** Tells each part of the client what the server's frames mean to it. */
+export function createInbound(ports: InboundPorts): (queue: Queue, body: object) => void {
+  const { events, acks, outbox, directory, supervisor, reload } = ports
+
+  const entry = (message: ChatMessage) => {
+    if (!(message.seq > 0)) return
+    const core = directory.core(message.conversationId)
+    // Title and settings of a conversation that begins now are in its summary alone.
+    if (!core.listed) reload()
+    core.frame(message)
+  }
+  const answer = ({ epoch, heads }: HeartbeatAnswer) => {
+    if (ports.sameEpoch(epoch)) for (const [id, seq] of Object.entries(heads ?? {})) directory.core(id).head(seq)
+  }
+  const refusal = (body: ErrorMessage) => {
+    const error: ImError = errorOf(body)
+    const id = body.receipt || body.msgId || ''
+    if (error.code === 'TOKEN_EXPIRED') supervisor.refresh()
+    if (acks.settle(id, error)) {
+      if (error.code === 'EPOCH_CHANGED') reload(0)
+    } else if (!outbox.refused(id, error)) events.report(error)
+  }
+  const session = (event: SessionEvent) => {
+    switch (event.event) {
+      case 'summary':
+        return ports.summary(event)
+      case 'cursor':
+        return directory.core(event.conversationId).cursor(event, event.unread)
+      case 'conversation': {
+        const { event: _, at: __, ...summary } = event
+        return directory.core(event.conversationId).summary(summary as ConversationSummary, false)
+      }
+      case 'receipt':
+        if (event.userId === ports.userId()) return
+        directory.core(event.conversationId).receipt(event)
+        return events.emit('receipt', event)
+      case 'typing':
+        if (event.userId === ports.userId()) return
+        directory.core(event.conversationId).typingBy(event.userId)
+        return events.emit('typing', event)
+      case 'lag':
+        // Frames were dropped. A summary follows once the socket has drained; until then nothing is certain.
+        for (const core of directory.cores.values()) core.doubt()
+        return
+      case 'resync':
+        return reload(0)
+      case 'drain':
+        return supervisor.dispatch({ type: 'drain', inMs: event.reconnectInMs })
+      case 'auth-expiring':
+        return supervisor.refresh()
+      case 'kicked':
+        return events.emit('kicked', event)
+      default:
+        return events.emit('session', event)
+    }
+  }
+  return (queue, body) => {
+    if (queue === QUEUES.messages) entry(body as ChatMessage)
+    else if (queue === QUEUES.session) session(body as SessionEvent)
+    else if (queue === QUEUES.heartbeat) answer(body as HeartbeatAnswer)
+    else refusal(body as ErrorMessage)
+  }
+}
