@@ -35,6 +35,12 @@ export interface LogStorage {
    * `UNAVAILABLE`; it never reports an entry that is not committed. One change row per conversation and batch.
    */
   appendMessages(batch: AppendBatch): Promise<readonly AppendResult[]>
+  /**
+   * As `appendMessages`, inside a transaction that the host has begun: `tx` is the host's own handle to it. Nothing is
+   * committed, rolled back or announced; nobody sees the entries before the host's commit. A conversation that has not
+   * been opened is `STATE_CONFLICT`. Absent where the storage has no transactions of the host's.
+   */
+  appendInTransaction?(tx: unknown, batch: AppendBatch): Promise<readonly AppendResult[]>
   /** What is committed under these msgIds. Reads committed data only; a missing id proves nothing (it may be in flight). */
   findByMsgIds(msgIds: readonly string[]): Promise<ReadonlyMap<string, CommittedMessage>>
   /**
@@ -177,6 +183,12 @@ export interface AppendBatch {
   /** The node's time; an entry's timestamp is max(now, the head's last). */
   readonly now: number
   readonly items: readonly AppendItem[]
+  /**
+   * How long, in ms, items may wait for a conversation that another transaction keeps locked; then they are answered
+   * `BUSY` with `held`. 0: they are answered at once when the lock is not given within a second or so, and the rest of
+   * the batch goes on without them. @default 10000
+   */
+  readonly waitMs?: number | undefined
 }
 
 export type AppendResult =
@@ -188,7 +200,14 @@ export type AppendResult =
       readonly duplicate: boolean
       readonly memberVersion: number
     }
-  | { readonly ok: false; readonly code: ServerErrorCode; readonly detail?: string | undefined }
+  | {
+      readonly ok: false
+      readonly code: ServerErrorCode
+      readonly detail?: string | undefined
+      readonly retryAfterMs?: number | undefined
+      /** Another transaction keeps the conversation locked; nothing has been decided about the item. */
+      readonly held?: boolean | undefined
+    }
 
 export interface CommittedMessage {
   readonly conversationId: string

@@ -1,0 +1,141 @@
+import type { AppendItem, AppendResult } from '@innerline/server-core'
+import type { ConnectionPool } from '../connection-pool.js'
+import { type Database, rowsOf } from '../database.js'
+import { failedStatement } from '../driver.js'
+import type { ConversationKeys } from '../keys.js'
+import { classify } from '../sql-errors.js'
+import { inTransaction, type Transaction } from '../transaction.js'
+import {
+  findMembers,
+  findStored,
+  type LockedHead,
+  lockedHeadOf,
+  lockHeads,
+  membersOf,
+  storedEntriesOf,
+  type Waiting,
+} from './lock-heads.js'
+import { type AppendPlan, isStale, planAppend } from './plan.js'
+import { type Step, writesOf } from './statements.js'
+
+/** Somebody holds rows of this batch; everything of this attempt is undone. */
+export class HeadsHeld extends Error {}
+
+/** A unique key was there. `msgId`: the same id committed meanwhile elsewhere; `position`: the head is behind its log. */
+export class DuplicateKey extends Error {
+  constructor(
+    readonly on: 'msgId' | 'position' | 'change',
+    cause: unknown,
+  ) {
+    super(`A duplicate ${on} in an append.`, { cause })
+  }
+}
+
+/** What earlier attempts would have stored, by msgId. */
+export type Doubted = Map<string, { readonly seq: number; readonly timestamp: number }>
+
+export interface Attempt {
+  readonly items: readonly AppendItem[]
+  readonly nodeId: string
+  readonly now: number
+  readonly waiting: Waiting
+  readonly doubted: Doubted
+}
+
+/**
+ * One append transaction: lock the heads, look what is stored, decide, write, commit. Two round trips, a third where
+ * rights must be read again. With `skip`, items whose head somebody holds have no result.
+ */
+export async function appendOnce(
+  database: Database,
+  keys: ConversationKeys,
+  pool: ConnectionPool,
+  attempt: Attempt,
+): Promise<readonly (AppendResult | undefined)[]> {
+  const known = await keys.of(attempt.items.map((item) => item.conversationId))
+  // Without a head there is no lock to take; what is stored under the ids decides alone.
+  return inTransaction(pool, async (transaction) => {
+    const { heads, held, stored } = await lock(database, keys, transaction, attempt, known)
+    const items = attempt.items.filter((item) => !held.has(item.conversationId))
+    const members = await readStaleMembers(database, transaction, items, heads, stored)
+    const plan = planAppend({ items, now: attempt.now, heads, stored, members, doubted: attempt.doubted })
+    await commit(database, transaction, attempt, plan)
+    const results = plan.results[Symbol.iterator]()
+    return attempt.items.map((item) => (held.has(item.conversationId) ? undefined : (results.next().value as AppendResult)))
+  })
+}
+
+async function lock(
+  database: Database,
+  keys: ConversationKeys,
+  transaction: Transaction,
+  { items, waiting }: Attempt,
+  known: ReadonlyMap<string, number>,
+) {
+  const { tables } = database
+  const heads = new Map<string, LockedHead>()
+  const wanted = [...known.values()]
+  const find = findStored(tables, items)
+  const results = await heldOr(() =>
+    wanted.length === 0 ? transaction.begin(find) : transaction.begin(lockHeads(tables, wanted, waiting), find),
+  )
+  for (const row of wanted.length === 0 ? [] : rowsOf(results[0])) {
+    const locked = lockedHeadOf(row)
+    heads.set(locked.head.conversationId, locked)
+  }
+  const held = new Set<string>()
+  for (const conversationId of known.keys()) {
+    if (heads.has(conversationId)) continue
+    // Either somebody holds it, or the key has come to name another conversation after a restore.
+    keys.forget(conversationId)
+    held.add(conversationId)
+  }
+  if (held.size > 0 && waiting === 'wait') throw new HeadsHeld('A key led to no head.')
+  return { heads, held, stored: storedEntriesOf(rowsOf(results.at(-1))) }
+}
+
+async function readStaleMembers(
+  database: Database,
+  transaction: Transaction,
+  items: readonly AppendItem[],
+  heads: ReadonlyMap<string, LockedHead>,
+  stored: ReadonlyMap<string, unknown>,
+) {
+  const pairs: { key: number; userId: string }[] = []
+  for (const item of items) {
+    const locked = heads.get(item.conversationId)
+    if (locked !== undefined && isStale(item, locked) && !stored.has(item.msgId)) pairs.push({ key: locked.key, userId: item.fromUserId })
+  }
+  if (pairs.length === 0) return new Map()
+  const [rows] = await transaction.run(findMembers(database.tables, pairs))
+  return membersOf(rowsOf(rows))
+}
+
+async function commit(database: Database, transaction: Transaction, attempt: Attempt, plan: AppendPlan): Promise<void> {
+  const steps = writesOf(database.tables, plan, attempt.nodeId, attempt.now)
+  if (steps.length === 0) return
+  for (const { item, seq, timestamp } of plan.entries) attempt.doubted.set(item.msgId, { seq, timestamp })
+  try {
+    await heldOr(() => transaction.commit(...steps.map((step) => step.sql)))
+  } catch (error) {
+    if (classify(error) === 'duplicate') throw duplicateOf(error, steps)
+    throw error
+  }
+}
+
+/** The driver does not say which key; the statement that failed does, and for entries the key's name in the message. */
+function duplicateOf(error: unknown, steps: readonly Step[]): DuplicateKey {
+  const inserts = steps[failedStatement(error)]?.inserts
+  if (inserts !== 'entries') return new DuplicateKey('change', error)
+  const { message } = error as { readonly message?: unknown }
+  return new DuplicateKey(String(message).includes('uk_msg_id') ? 'msgId' : 'position', error)
+}
+
+async function heldOr<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (classify(error) === 'lock-wait') throw new HeadsHeld('A lock was not given in time.', { cause: error })
+    throw error
+  }
+}

@@ -1,0 +1,126 @@
+import type { Cancel, Clock } from '@innerline/server-core'
+import { type PooledConnection, type Row, runStatements } from './driver.js'
+import { type Sql, sql } from './sql.js'
+import { breaksConnection, classify } from './sql-errors.js'
+
+/** The host's mysql2 pool, promise or callback form. Typed by shape; never closed by us. */
+export interface HostPool {
+  getConnection(...args: never[]): unknown
+}
+
+interface CallbackPool {
+  getConnection(done: (error: unknown, connection?: PooledConnection) => void): void
+  readonly config?: unknown
+}
+
+interface PromisePool {
+  getConnection(): Promise<{ readonly connection?: PooledConnection } & PooledConnection>
+}
+
+const IN_TRANSACTION = 1
+const AUTOCOMMIT = 2
+
+/** mysql2's core pool behind either form; undefined when it is something else that looks like one. */
+function coreOf(pool: HostPool): CallbackPool | undefined {
+  const { pool: inner, promise } = pool as { pool?: unknown; promise?: unknown }
+  if (typeof promise === 'function') return pool as unknown as CallbackPool
+  if (typeof inner === 'object' && inner !== null && typeof (inner as { getConnection?: unknown }).getConnection === 'function') {
+    return inner as CallbackPool
+  }
+  return undefined
+}
+
+/** What connections of our own need of the host's configuration: address, credentials, transport. No flags, no hooks. */
+const connectionKeys = [
+  ...['host', 'port', 'socketPath', 'localAddress', 'user', 'password', 'password2', 'password3', 'passwordSha1', 'database'],
+  ...['ssl', 'stream', 'compress', 'authPlugins', 'authSwitchHandler', 'insecureAuth', 'enableCleartextPlugin', 'connectTimeout'],
+]
+
+/** The connection options a pool was made with; undefined when they cannot be read. */
+export function connectionOptionsOf(pool: HostPool): Record<string, unknown> | undefined {
+  const config = coreOf(pool)?.config as { readonly connectionConfig?: Record<string, unknown> } | undefined
+  const from = config?.connectionConfig
+  if (from === undefined || (from['host'] === undefined && from['socketPath'] === undefined)) return undefined
+  const options: Record<string, unknown> = {}
+  for (const key of connectionKeys) if (from[key] !== undefined && from[key] !== false) options[key] = from[key]
+  return options
+}
+
+/** Reads on the host's pool. */
+export class BorrowedPool {
+  readonly #pool: HostPool
+  readonly #clock: Clock
+  readonly #acquireMs: number
+  readonly #deadlineMs: number
+
+  constructor(pool: HostPool, clock: Clock, acquireMs: number, deadlineMs: number) {
+    this.#pool = pool
+    this.#clock = clock
+    this.#acquireMs = acquireMs
+    this.#deadlineMs = deadlineMs
+  }
+
+  /**
+   * Runs one SELECT. Undefined when the pool has no connection to spare in time, or gave one in which a transaction is
+   * open: that would show an old snapshot, and ending it is not ours to do.
+   */
+  async read(statement: Sql): Promise<readonly Row[] | undefined> {
+    const connection = await this.#acquire()
+    if (connection === undefined) return undefined
+    try {
+      if (!(await this.#isFresh(connection))) {
+        connection.release()
+        return undefined
+      }
+      const [rows] = await runStatements(connection, [statement], this.#clock, this.#deadlineMs)
+      connection.release()
+      return rows as readonly Row[]
+    } catch (error) {
+      if (breaksConnection(classify(error))) connection.destroy()
+      else connection.release()
+      throw error
+    }
+  }
+
+  async #isFresh(connection: PooledConnection): Promise<boolean> {
+    const [ok] = await runStatements(connection, [sql`DO 0`], this.#clock, this.#deadlineMs)
+    const status = (ok as { readonly serverStatus?: number }).serverStatus ?? 0
+    return (status & IN_TRANSACTION) === 0 && (status & AUTOCOMMIT) !== 0
+  }
+
+  /** The pool knows no deadline for waiting; a connection that comes too late goes straight back. */
+  #acquire(): Promise<PooledConnection | undefined> {
+    return new Promise((resolve, reject) => {
+      let late = false
+      let cancel: Cancel | undefined
+      const done = (error: unknown, connection?: PooledConnection): void => {
+        if (late) return connection?.release()
+        cancel?.()
+        if (connection === undefined) reject(error)
+        else resolve(connection)
+      }
+      cancel = this.#clock.after(this.#acquireMs, () => {
+        late = true
+        resolve(undefined)
+      })
+      const core = coreOf(this.#pool)
+      if (core !== undefined) return core.getConnection(done)
+      ;(this.#pool as unknown as PromisePool).getConnection().then(
+        (connection) => done(null, connection.connection === undefined ? connection : withRelease(connection)),
+        (error: unknown) => done(error),
+      )
+    })
+  }
+}
+
+/** The callback connection inside a promise one, given back through the promise one. */
+function withRelease(outer: { readonly connection?: PooledConnection } & PooledConnection): PooledConnection {
+  const inner = outer.connection as PooledConnection
+  return {
+    query: (options, done) => inner.query(options, done),
+    destroy: () => outer.destroy(),
+    end: () => outer.release(),
+    on: (event, listener) => inner.on(event, listener),
+    release: () => outer.release(),
+  }
+}

@@ -1,0 +1,125 @@
+import { ImError } from '@innerline/protocol'
+import type { Clock, Ids } from '@innerline/server-core'
+import type { BorrowedPool } from './borrowed-pool.js'
+import { ConnectionPool } from './connection-pool.js'
+import type { OpenConnection, Row, StatementResult } from './driver.js'
+import type { Sql } from './sql.js'
+import { breaksConnection, classify } from './sql-errors.js'
+import type { Tables } from './tables.js'
+import { inTransaction, type Transaction } from './transaction.js'
+
+const ATTEMPTS = 5
+const BACKOFF_MS = 20
+
+export interface DatabaseOptions {
+  readonly tables: Tables
+  readonly open: OpenConnection
+  /** Where reads go first; our own connections otherwise. */
+  readonly borrowed?: BorrowedPool | undefined
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly limits: { readonly append: number; readonly spare: number; readonly general: number }
+  readonly acquireMs: number
+  readonly deadlineMs: number
+}
+
+/** The ways into one database: reads, single statements, transactions. Errors are the driver's, unless they are ImErrors. */
+export class Database {
+  readonly tables: Tables
+  readonly clock: Clock
+  readonly ids: Ids
+  /** For appends: one in use per batch under way. */
+  readonly append: ConnectionPool
+  /** For conversations that another transaction keeps locked, so that waiting for them takes no append's connection. */
+  readonly spare: ConnectionPool
+  readonly general: ConnectionPool
+  readonly #borrowed: BorrowedPool | undefined
+
+  constructor(options: DatabaseOptions) {
+    const { tables, open, clock, ids, limits, acquireMs, deadlineMs } = options
+    this.tables = tables
+    this.clock = clock
+    this.ids = ids
+    this.#borrowed = options.borrowed
+    const pool = (limit: number): ConnectionPool => new ConnectionPool({ open, clock, limit, acquireMs, deadlineMs })
+    this.append = pool(limits.append)
+    this.spare = pool(limits.spare)
+    this.general = pool(limits.general)
+  }
+
+  /** Rows of one SELECT, from one snapshot taken after the call. A connection found dead is tried again once. */
+  async read(statement: Sql): Promise<readonly Row[]> {
+    try {
+      return await this.#readOnce(statement)
+    } catch (error) {
+      if (classify(error) !== 'lost') throw error
+      return this.#readOnce(statement)
+    }
+  }
+
+  async #readOnce(statement: Sql): Promise<readonly Row[]> {
+    const rows = await this.#borrowed?.read(statement)
+    if (rows !== undefined) return rows
+    return (await this.#onGeneral([statement]))[0] as readonly Row[]
+  }
+
+  /**
+   * Autocommitted statements on a connection of ours. They must be such that running them twice does no harm: after a
+   * lost answer they are run once more.
+   */
+  run(...statements: readonly Sql[]): Promise<readonly StatementResult[]> {
+    return this.retrying(() => this.#onGeneral(statements), 'and when lost')
+  }
+
+  /** A transaction on a general connection, run again after deadlocks and lock waits; a lost answer rejects. */
+  transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.retrying(() => inTransaction(this.general, work))
+  }
+
+  /** Runs again, with jitter, what the server has undone. */
+  async retrying<T>(attempt: () => Promise<T>, also?: 'and when lost'): Promise<T> {
+    let lost = 0
+    for (let i = 1; ; i++) {
+      try {
+        return await attempt()
+      } catch (error) {
+        const kind = classify(error)
+        const again =
+          kind === 'deadlock' || kind === 'lock-wait' || ((kind === 'lost' || kind === 'read-only') && also !== undefined && ++lost < 2)
+        if (!again || i >= ATTEMPTS) throw error
+        await this.pause(BACKOFF_MS * i)
+      }
+    }
+  }
+
+  /** Waits a random part of `ms`, at least half. */
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.clock.after(ms * (0.5 + this.ids.random() / 2), resolve))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.append.close(), this.spare.close(), this.general.close()])
+  }
+
+  async #onGeneral(statements: readonly Sql[]): Promise<readonly StatementResult[]> {
+    const connection = await this.general.acquire()
+    try {
+      const results = await connection.run(statements)
+      this.general.release(connection)
+      return results
+    } catch (error) {
+      if (breaksConnection(classify(error))) this.general.discard(connection)
+      else this.general.release(connection)
+      throw error
+    }
+  }
+}
+
+export const rowsOf = (result: StatementResult | undefined): readonly Row[] => result as readonly Row[]
+
+/** The one row of a statement that always has one. */
+export function onlyRow(rows: readonly Row[]): Row {
+  const [row] = rows
+  if (row === undefined) throw new ImError('UNAVAILABLE', { detail: 'A row that is always there is missing.', retryAfterMs: 1_000 })
+  return row
+}

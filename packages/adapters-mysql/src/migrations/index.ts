@@ -1,0 +1,37 @@
+import { createHash } from 'node:crypto'
+import type { Migration } from './migration.js'
+import { storage } from './0001-storage.js'
+
+export type { Migration } from './migration.js'
+
+/** In order of their versions. A step that has been published is never changed. */
+export const migrations: readonly Migration[] = [storage]
+
+/** The schema this version works with. */
+export const SCHEMA_VERSION = Math.max(...migrations.map((migration) => migration.version))
+
+/** Tells a changed step from the one that was applied. */
+export const checksumOf = ({ statements }: Migration): string => createHash('sha256').update(statements.join(';\n')).digest('hex')
+
+/** The file's name and text for people who apply migrations with a tool of their own; the namespace is empty in it. */
+export const sqlFileOf = (migration: Migration): { readonly name: string; readonly text: string } => ({
+  name: `${String(migration.version).padStart(4, '0')}_${migration.name}.sql`,
+  text: `${migration.statements.join(';\n\n')};\n`,
+})
+
+/** Tables and views, by bare name, with the columns that the migrations give them. */
+export function expectedColumns(): ReadonlyMap<string, { readonly view: boolean; readonly columns: readonly string[] }> {
+  const expected = new Map<string, { view: boolean; columns: string[] }>()
+  for (const { statements } of migrations) {
+    for (const statement of statements) {
+      const table = /^CREATE TABLE IF NOT EXISTS (\w+) \(\n([\s\S]*)\n\)/.exec(statement)
+      if (table !== null) {
+        const columns = (table[2] as string).split('\n').flatMap((line) => /^ {2}([a-z_]+) [A-Z]/.exec(line)?.[1] ?? [])
+        expected.set(table[1] as string, { view: false, columns })
+      }
+      const view = /^CREATE OR REPLACE SQL SECURITY INVOKER VIEW (\w+)\s+\(([^)]*)\)/.exec(statement)
+      if (view !== null) expected.set(view[1] as string, { view: true, columns: (view[2] as string).split(',').map((name) => name.trim()) })
+    }
+  }
+  return expected
+}

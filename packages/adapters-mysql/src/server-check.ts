@@ -1,0 +1,99 @@
+import type { Clock } from '@innerline/server-core'
+import { type DriverConnection, type Row, runStatements } from './driver.js'
+import { toSeq, toText } from './rows.js'
+import { databaseNow, listed, Sql, sql } from './sql.js'
+
+const CHECK_MS = 10_000
+const MIN_PACKET = 1024 * 1024
+const MAX_SKEW_MS = 60_000
+const WARN_SKEW_MS = 2_000
+
+const variables = [
+  ...['version', 'version_comment', 'auto_increment_increment', 'innodb_flush_log_at_trx_commit', 'sync_binlog', 'log_bin'],
+  ...['binlog_format', 'wsrep_on', 'group_replication_group_name', 'group_replication_single_primary_mode', 'max_allowed_packet'],
+]
+
+export interface ServerFacts {
+  readonly maxPacket: number
+  /** What makes "acknowledged" less than crash-safe, or may become a problem. */
+  readonly warnings: readonly string[]
+}
+
+/** Looks at the server through one connection. Rejects with a sentence when it cannot keep the promise. */
+export async function checkServer(connection: DriverConnection, clock: Clock): Promise<ServerFacts> {
+  const names = listed(variables.map((name) => new Sql(`'${name}'`)))
+  const before = clock.now()
+  const [shown, timed] = await runStatements(
+    connection,
+    [sql`SHOW VARIABLES WHERE Variable_name IN (${names})`, sql`SELECT ${databaseNow} AS now_ms`],
+    clock,
+    CHECK_MS,
+  )
+  const facts = judgeServer(variablesOf(shown as readonly Row[]))
+  const skew = toSeq((timed as readonly Row[])[0]?.['now_ms']) - (before + clock.now()) / 2
+  if (Math.abs(skew) > MAX_SKEW_MS) {
+    throw new Error(`The database's clock is ${Math.round(skew / 1_000)} s off this machine's; synchronise both before starting.`)
+  }
+  const skewed = Math.abs(skew) > WARN_SKEW_MS ? [`The database's clock is ${Math.round(skew)} ms off this machine's.`] : []
+  await checkTransactions(connection, clock)
+  return { ...facts, warnings: [...facts.warnings, ...skewed] }
+}
+
+function variablesOf(rows: readonly Row[]): ReadonlyMap<string, string> {
+  return new Map(rows.map((row) => [toText(row['Variable_name']).toLowerCase(), toText(row['Value'])]))
+}
+
+/** What the server's variables mean. Throws a sentence. */
+export function judgeServer(shown: ReadonlyMap<string, string>): ServerFacts {
+  const value = (name: string): string => (shown.get(name) ?? '').toUpperCase()
+  checkVersion(value('version'))
+  if (value('wsrep_on') === 'ON') {
+    throw new Error('This is a Galera cluster: its nodes certify at commit and cannot give dense sequences. Use a single primary.')
+  }
+  if (value('group_replication_group_name') !== '' && value('group_replication_single_primary_mode') === 'OFF') {
+    throw new Error('Group replication runs with several primaries, which cannot give dense sequences. Use single-primary mode.')
+  }
+  if (value('auto_increment_increment') !== '1') {
+    throw new Error('auto_increment_increment must be 1: the change feed is read by consecutive ids.')
+  }
+  const binlog = value('log_bin') === 'ON'
+  if (binlog && value('binlog_format') === 'STATEMENT') {
+    throw new Error(
+      'The binary log has format STATEMENT, which READ COMMITTED transactions cannot be written in. Set binlog_format to ROW.',
+    )
+  }
+  const maxPacket = Number(value('max_allowed_packet') || MIN_PACKET)
+  if (maxPacket < MIN_PACKET) throw new Error(`max_allowed_packet is ${maxPacket} bytes; at least ${MIN_PACKET} are needed.`)
+  const warnings: string[] = []
+  if (value('innodb_flush_log_at_trx_commit') !== '1') {
+    warnings.push('innodb_flush_log_at_trx_commit is not 1: an acknowledged message can be lost when the database machine crashes.')
+  }
+  if (binlog && value('sync_binlog') !== '1') {
+    warnings.push('sync_binlog is not 1: after a crash replicas can lack or have messages that this server has not.')
+  }
+  return { maxPacket, warnings }
+}
+
+function checkVersion(version: string): void {
+  const [major = 0, minor = 0, patch = 0] = (/^(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)/.exec(version) ?? []).slice(1).map(Number)
+  const number = major * 10_000 + minor * 100 + patch
+  const maria = version.includes('MARIADB')
+  if (maria ? number >= 101_100 : number >= 80_019) return
+  throw new Error(`The server is ${version}; MySQL from 8.0.19 or MariaDB from 10.11 on is needed.`)
+}
+
+/** A proxy that spreads the statements of one connection over several servers would break every transaction. */
+async function checkTransactions(connection: DriverConnection, clock: Clock): Promise<void> {
+  const ask = async (...statements: readonly Sql[]): Promise<Row | undefined> => {
+    const results = await runStatements(connection, statements, clock, CHECK_MS)
+    return (results.at(-1) as readonly Row[])[0]
+  }
+  const query = sql`SELECT CONNECTION_ID() AS id,@innerline_probe AS probe`
+  const first = await ask(sql`SET @innerline_probe=42`, sql`START TRANSACTION`, query)
+  const second = await ask(query)
+  await runStatements(connection, [sql`ROLLBACK`], clock, CHECK_MS)
+  if (toSeq(first?.['id']) === toSeq(second?.['id']) && toSeq(second?.['probe'] ?? 0) === 42) return
+  throw new Error(
+    'What is between here and the database gives the statements of one transaction to different connections. Connect to the database directly.',
+  )
+}
