@@ -1,53 +1,90 @@
 /** When a refused request may be tried again: never, later (after `retryAfterMs`), after a token refresh, after a re-read. */
 export type Retry = 'never' | 'later' | 'after-refresh' | 'after-resync'
 
-interface ErrorEntry {
-  /** HTTP status; 0 for codes that only the SDK raises. */
-  readonly http: number
-  readonly retry: Retry
-}
+const RETRY = {
+  INVALID_REQUEST: 'never',
+  TOO_LARGE: 'never',
+  UNSUPPORTED_MEDIA_TYPE: 'never',
+  REJECTED: 'never',
+  UNAUTHORIZED: 'never',
+  TOKEN_EXPIRED: 'after-refresh',
+  FORBIDDEN: 'never',
+  NOT_MEMBER: 'never',
+  NOT_FRIEND: 'never',
+  BLOCKED: 'never',
+  MUTED: 'never',
+  NOT_FOUND: 'never',
+  MSG_ID_CONFLICT: 'never',
+  STATE_CONFLICT: 'never',
+  SESSION_CLOSED: 'never',
+  GROUP_FULL: 'never',
+  WINDOW_PASSED: 'never',
+  EPOCH_CHANGED: 'after-resync',
+  RATE_LIMITED: 'later',
+  BUSY: 'later',
+  UNAVAILABLE: 'later',
+  DRAINING: 'later',
+  INTERNAL: 'later',
+  UNSUPPORTED: 'never',
+  OFFLINE: 'later',
+  ACK_TIMEOUT: 'later',
+  QUEUE_FULL: 'later',
+  EXPIRED: 'never',
+  CANCELLED: 'never',
+  CLIENT_CLOSED: 'never',
+  TOKEN_FETCH_FAILED: 'later',
+  STORAGE_UNAVAILABLE: 'never',
+} as const satisfies Record<string, Retry>
+
+export type ErrorCode = keyof typeof RETRY
+
+// Apart, so that a browser's bundle goes without; 0 for codes that only the SDK raises.
+const HTTP = {
+  INVALID_REQUEST: 400,
+  TOO_LARGE: 413,
+  UNSUPPORTED_MEDIA_TYPE: 415,
+  REJECTED: 422,
+  UNAUTHORIZED: 401,
+  TOKEN_EXPIRED: 401,
+  FORBIDDEN: 403,
+  NOT_MEMBER: 403,
+  NOT_FRIEND: 403,
+  BLOCKED: 403,
+  MUTED: 403,
+  NOT_FOUND: 404,
+  MSG_ID_CONFLICT: 409,
+  STATE_CONFLICT: 409,
+  SESSION_CLOSED: 409,
+  GROUP_FULL: 409,
+  WINDOW_PASSED: 409,
+  EPOCH_CHANGED: 409,
+  RATE_LIMITED: 429,
+  BUSY: 503,
+  UNAVAILABLE: 503,
+  DRAINING: 503,
+  INTERNAL: 500,
+  UNSUPPORTED: 501,
+  OFFLINE: 0,
+  ACK_TIMEOUT: 0,
+  QUEUE_FULL: 0,
+  EXPIRED: 0,
+  CANCELLED: 0,
+  CLIENT_CLOSED: 0,
+  TOKEN_FETCH_FAILED: 0,
+  STORAGE_UNAVAILABLE: 0,
+} as const satisfies Record<ErrorCode, number>
+
+type ErrorTable = { readonly [C in ErrorCode]: { readonly http: (typeof HTTP)[C]; readonly retry: (typeof RETRY)[C] } }
+
+const joined = (): ErrorTable =>
+  Object.fromEntries(Object.entries(RETRY).map(([code, retry]) => [code, { http: HTTP[code as ErrorCode], retry }])) as ErrorTable
 
 /** The one table from which REST, STOMP and the SDK speak. docs/errors.md has a paragraph per code, `ERROR_TITLES` a sentence. */
-export const ERROR_TABLE = {
-  INVALID_REQUEST: { http: 400, retry: 'never' },
-  TOO_LARGE: { http: 413, retry: 'never' },
-  UNSUPPORTED_MEDIA_TYPE: { http: 415, retry: 'never' },
-  REJECTED: { http: 422, retry: 'never' },
-  UNAUTHORIZED: { http: 401, retry: 'never' },
-  TOKEN_EXPIRED: { http: 401, retry: 'after-refresh' },
-  FORBIDDEN: { http: 403, retry: 'never' },
-  NOT_MEMBER: { http: 403, retry: 'never' },
-  NOT_FRIEND: { http: 403, retry: 'never' },
-  BLOCKED: { http: 403, retry: 'never' },
-  MUTED: { http: 403, retry: 'never' },
-  NOT_FOUND: { http: 404, retry: 'never' },
-  MSG_ID_CONFLICT: { http: 409, retry: 'never' },
-  STATE_CONFLICT: { http: 409, retry: 'never' },
-  SESSION_CLOSED: { http: 409, retry: 'never' },
-  GROUP_FULL: { http: 409, retry: 'never' },
-  WINDOW_PASSED: { http: 409, retry: 'never' },
-  EPOCH_CHANGED: { http: 409, retry: 'after-resync' },
-  RATE_LIMITED: { http: 429, retry: 'later' },
-  BUSY: { http: 503, retry: 'later' },
-  UNAVAILABLE: { http: 503, retry: 'later' },
-  DRAINING: { http: 503, retry: 'later' },
-  INTERNAL: { http: 500, retry: 'later' },
-  UNSUPPORTED: { http: 501, retry: 'never' },
-  OFFLINE: { http: 0, retry: 'later' },
-  ACK_TIMEOUT: { http: 0, retry: 'later' },
-  QUEUE_FULL: { http: 0, retry: 'later' },
-  EXPIRED: { http: 0, retry: 'never' },
-  CANCELLED: { http: 0, retry: 'never' },
-  CLIENT_CLOSED: { http: 0, retry: 'never' },
-  TOKEN_FETCH_FAILED: { http: 0, retry: 'later' },
-  STORAGE_UNAVAILABLE: { http: 0, retry: 'never' },
-} as const satisfies Record<string, ErrorEntry>
-
-export type ErrorCode = keyof typeof ERROR_TABLE
+export const ERROR_TABLE: ErrorTable = /* @__PURE__ */ joined()
 
 /** Codes that a server may answer with. */
 export type ServerErrorCode = {
-  [C in ErrorCode]: (typeof ERROR_TABLE)[C]['http'] extends 0 ? never : C
+  [C in ErrorCode]: (typeof HTTP)[C] extends 0 ? never : C
 }[ErrorCode]
 
 const brand = Symbol.for('innerline.error')
@@ -64,27 +101,17 @@ export interface ImErrorOptions {
 
 /** The one error of both sides. `code` decides; `message` is for people and may change. */
 export class ImError extends Error {
-  readonly code: ErrorCode
+  declare readonly code: ErrorCode
   /** Whether and when trying again can help. */
-  readonly retry: Retry
-  readonly detail: string | undefined
-  readonly retryAfterMs: number | undefined
-  readonly extra: Readonly<Record<string, unknown>> | undefined
-  readonly requestId: string | undefined
+  declare readonly retry: Retry
+  declare readonly detail: string | undefined
+  declare readonly retryAfterMs: number | undefined
+  declare readonly extra: Readonly<Record<string, unknown>> | undefined
+  declare readonly requestId: string | undefined
 
-  constructor(code: ErrorCode, options: ImErrorOptions = {}) {
-    const entry = ERROR_TABLE[code]
-    super(
-      options.detail === undefined ? code : `${code}: ${options.detail}`,
-      options.cause === undefined ? undefined : { cause: options.cause },
-    )
-    this.name = 'ImError'
-    this.code = code
-    this.retry = entry.retry
-    this.detail = options.detail
-    this.retryAfterMs = options.retryAfterMs
-    this.extra = options.extra
-    this.requestId = options.requestId
+  constructor(code: ErrorCode, { cause, detail, retryAfterMs, extra, requestId }: ImErrorOptions = {}) {
+    super(detail === undefined ? code : `${code}: ${detail}`, cause === undefined ? undefined : { cause })
+    Object.assign(this, { name: 'ImError', code, retry: RETRY[code], detail, retryAfterMs, extra, requestId })
     // A brand instead of instanceof: two copies of this package may meet in one process.
     Object.defineProperty(this, brand, { value: true })
   }
@@ -97,4 +124,4 @@ export function isImError(value: unknown, code?: ErrorCode): value is ImError {
 }
 
 /** Whether `code` is in this version's table. Unknown codes are treated by their `retry` field alone. */
-export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERROR_TABLE, code)
+export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(RETRY, code)
