@@ -3,16 +3,14 @@ import type { ImClientOptions } from './api/options.js'
 
 /** Where REST and WebSocket are. The second is asked at connect, as `location` need not exist before. */
 export function addresses({ url, endpoint = 'chat' }: ImClientOptions): { readonly http: string; readonly ws: () => string } {
-  if (typeof url !== 'string') return { http: url.http.replace(/\/$/, ''), ws: () => url.ws }
-  const http = url.replace(/\/$/, '')
+  const http = (typeof url === 'string' ? url : url.http).replace(/\/$/, '')
   return {
     http,
     ws() {
+      if (typeof url !== 'string') return url.ws
       const { location } = globalThis as { location?: { readonly href: string } }
       try {
-        const full = new URL(http + WS_PATHS[endpoint], location?.href)
-        full.protocol = full.protocol.replace('http', 'ws')
-        return full.href
+        return new URL(http + WS_PATHS[endpoint], location?.href).href.replace('http', 'ws')
       } catch (cause) {
         throw new ImError('UNSUPPORTED', { detail: 'outside a page, url must be complete: https://host/prefix', cause })
       }

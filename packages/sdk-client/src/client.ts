@@ -1,4 +1,4 @@
-import { ImError, type Queue, SEND_DESTINATIONS, type Summary } from '@innerline/protocol'
+import { ImError, SEND_DESTINATIONS, type Summary } from '@innerline/protocol'
 import type { ImClient } from './api/client.js'
 import type { ImClientOptions } from './api/options.js'
 import { addresses } from './addresses.js'
@@ -22,8 +22,8 @@ import { quiet } from './waiting.js'
 const HEADS_PER_BEAT = 64
 const RELOAD_MS = 500
 
-/** Puts the parts together. */
-export function createClient(options: ImClientOptions): ImClient {
+/** Makes a client. Nothing happens before `connect()`: no timer, no listener, no request, no storage. */
+export function createImClient(options: ImClientOptions): ImClient {
   const { clock = systemClock, ids = systemIds, storage = memoryStore() } = options
   const events = createEvents(options.logger)
   const { emit, report } = events
@@ -35,16 +35,22 @@ export function createClient(options: ImClientOptions): ImClient {
   let { userId } = options
   let epoch = 0
   let destroyed = false
-  let booted: Promise<void> | undefined
-  let bootDone: () => void = () => {}
-  const whenBooted = new Promise<void>((resolve) => {
-    bootDone = resolve
+  let boot: (user: string) => void = () => {}
+  /** Whose data it is is known first by option or by the first connection; after that the store is opened, once. */
+  let booted = new Promise<string>((resolve) => {
+    boot = resolve
   })
+    .then(async (user) => {
+      await store.open(user)
+      epoch = await store.epoch()
+      outbox.restore(await store.outbox())
+    })
+    .catch(report)
   /** The store is open, and frames may be taken. */
   let taking = false
   /** The summary of this connection has come. */
   let attached = false
-  let frames: (() => void)[] = []
+  let frames: Parameters<typeof inbound>[] = []
   let reading = false
   const reloadTimer = createTimer(clock)
 
@@ -77,7 +83,7 @@ export function createClient(options: ImClientOptions): ImClient {
       request,
       limit: createLimiter(),
       userId: () => userId,
-      opened: () => booted ?? whenBooted,
+      opened: () => booted,
       send,
       ready: () => attached,
       sameEpoch,
@@ -88,20 +94,11 @@ export function createClient(options: ImClientOptions): ImClient {
   )
   const inbound = createInbound({ events, acks, outbox, directory, supervisor, userId: () => userId, sameEpoch, summary, reload })
 
-  function boot(user: string): Promise<void> {
-    const start = async () => {
-      await store.open(user)
-      epoch = await store.epoch()
-      outbox.restore(await store.outbox())
-      bootDone()
-    }
-    return start().catch(report)
-  }
   /** Positions are (epoch, seq): another epoch voids them all. Never the outbox. */
   function changeEpoch(next: number): void {
     const before = epoch
     epoch = next
-    booted = Promise.resolve(booted).then(() => store.reset(next))
+    booted = booted.then(() => store.reset(next))
     acks.reset()
     for (const core of directory.cores.values()) core.reset()
     if (before !== 0) emit('epoch', { epoch: next, before })
@@ -118,14 +115,14 @@ export function createClient(options: ImClientOptions): ImClient {
     if (userId !== undefined && user !== userId)
       throw new ImError('UNAUTHORIZED', { detail: 'token of another user; make a client per user' })
     userId = user
-    booted ??= boot(user)
+    boot(user)
     const mine = frames
     booted.then(() => {
       // Another connection may have come meanwhile.
       if (mine !== frames || destroyed) return
       if (welcome.epoch > 0 && welcome.epoch !== epoch) changeEpoch(welcome.epoch)
       taking = true
-      for (const take of mine.splice(0)) take()
+      for (const frame of mine.splice(0)) inbound(...frame)
       acks.resume()
       outbox.resume()
     }, report)
@@ -137,9 +134,9 @@ export function createClient(options: ImClientOptions): ImClient {
     acks.pause()
     outbox.pause()
   }
-  function message(queue: Queue, body: object): void {
-    if (taking) inbound(queue, body)
-    else frames.push(() => inbound(queue, body))
+  function message(...frame: Parameters<typeof inbound>): void {
+    if (taking) inbound(...frame)
+    else frames.push(frame)
   }
   function receipt(id: string, headers: Readonly<Record<string, string>>): void {
     if (!acks.settle(id)) outbox.receipt(id, headers)
@@ -192,7 +189,7 @@ export function createClient(options: ImClientOptions): ImClient {
     },
     connect(callOptions) {
       if (destroyed) return quiet(Promise.reject(new ImError('CLIENT_CLOSED')))
-      if (userId !== undefined) booted ??= boot(userId)
+      if (userId !== undefined) boot(userId)
       dispatch({ type: 'connect' })
       return whenConnected(callOptions)
     },

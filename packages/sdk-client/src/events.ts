@@ -1,7 +1,7 @@
-import { ImError, isImError } from '@innerline/protocol'
 import type { ImEvents } from './api/events.js'
 import type { ImLogger } from './api/options.js'
 import type { Unsubscribe } from './api/readable.js'
+import { asImError } from './failure.js'
 import { createListeners, type Listeners } from './observable.js'
 import { onAbort } from './waiting.js'
 
@@ -23,7 +23,7 @@ export interface Events {
 export function createEvents(logger: ImLogger | undefined): Events {
   const hub = new Map<keyof ImEvents, Listeners<unknown[]>>()
   const report = (cause: unknown) => {
-    const error = isImError(cause) ? cause : new ImError('INTERNAL', { detail: String((cause as Error)?.message ?? cause), cause })
+    const error = asImError(cause, 'INTERNAL')
     logger?.warn({ code: error.code, cause: error.cause }, error.message)
     hub.get('error')?.tell(error)
   }

@@ -1,4 +1,4 @@
-import { ImError, isErrorCode, mayReconnect, type ErrorCode, type ErrorMessage } from '@innerline/protocol'
+import { ImError, isErrorCode, isImError, mayReconnect, type ErrorCode, type ErrorMessage } from '@innerline/protocol'
 
 /** An answer of the server (STOMP refusal, problem document) as an error. A code of a newer server is known by its `retry`. */
 export function errorOf(answer: Partial<ErrorMessage>): ImError {
@@ -6,6 +6,13 @@ export function errorOf(answer: Partial<ErrorMessage>): ImError {
   const known = isErrorCode(code) ? code : retry === 'later' ? 'UNAVAILABLE' : retry === 'never' ? 'REJECTED' : 'INTERNAL'
   return new ImError(known, { detail: detail ?? (known === code ? title : `${code}: ${title ?? ''}`), retryAfterMs, requestId, extra })
 }
+
+/** What was thrown, as an error of ours; of `code` where it is none. */
+export const asImError = (cause: unknown, code: ErrorCode): ImError =>
+  isImError(cause) ? cause : new ImError(code, { detail: wordsOf(cause), cause })
+
+/** What a thrown value says. */
+export const wordsOf = (cause: unknown): string => String((cause as Error | undefined)?.message ?? cause)
 
 /** A body that should be JSON of the server; undefined when it is not, as nothing the network says may throw. */
 export function parseJson<T>(text: string): T | undefined {

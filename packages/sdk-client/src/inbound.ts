@@ -86,10 +86,11 @@ export function createInbound(ports: InboundPorts): (queue: Queue, body: object)
         return events.emit('session', event)
     }
   }
-  return (queue, body) => {
-    if (queue === QUEUES.messages) entry(body as ChatMessage)
-    else if (queue === QUEUES.session) session(body as SessionEvent)
-    else if (queue === QUEUES.heartbeat) answer(body as HeartbeatAnswer)
-    else refusal(body as ErrorMessage)
+  const handlers: Readonly<Record<Queue, (body: never) => void>> = {
+    [QUEUES.messages]: entry,
+    [QUEUES.session]: session,
+    [QUEUES.heartbeat]: answer,
+    [QUEUES.errors]: refusal,
   }
+  return (queue, body) => handlers[queue](body as never)
 }

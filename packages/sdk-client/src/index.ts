@@ -1,4 +1,4 @@
-export { createImClient } from './create-client.js'
+export { createImClient } from './client.js'
 export { memoryStore } from './store/memory.js'
 export { ImError, isImError } from '@innerline/protocol'
 export type * from './api/client.js'

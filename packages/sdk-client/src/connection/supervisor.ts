@@ -1,9 +1,10 @@
-import { type Clock, type Ids, ImError, isImError, SEND_DESTINATIONS } from '@innerline/protocol'
+import { type Clock, type Ids, ImError, SEND_DESTINATIONS } from '@innerline/protocol'
 import type { ConnectionSnapshot, ConnectionStatus } from '../api/connection.js'
 import type { ImClientOptions, ReconnectOptions } from '../api/options.js'
 import type { CallOptions, Readable } from '../api/readable.js'
 import { backoff, draw } from '../delays.js'
 import type { Events } from '../events.js'
+import { asImError } from '../failure.js'
 import { createCell } from '../observable.js'
 import { present } from '../present.js'
 import { pageLifecycle } from '../runtime/page-lifecycle.js'
@@ -98,7 +99,7 @@ export function createSupervisor(
     if (had) hooks.closed()
   }
   const failed = (cause: unknown) => {
-    const error = isImError(cause) ? cause : new ImError('OFFLINE', { detail: (cause as Error)?.message, cause })
+    const error = asImError(cause, 'OFFLINE')
     dispatch({ type: error.code === 'UNAUTHORIZED' || error.code === 'UNSUPPORTED' ? 'refused' : 'lost', error })
   }
 

@@ -1,5 +1,6 @@
 import { type Clock, ImError, isImError } from '@innerline/protocol'
 import type { ImClientOptions, TokenContext } from '../api/options.js'
+import { wordsOf } from '../failure.js'
 import { sharing } from '../waiting.js'
 
 const TOKEN_TIMEOUT_MS = 10_000
@@ -37,7 +38,7 @@ export function createTokenSource(getToken: ImClientOptions['getToken'], clock: 
     } catch (cause) {
       if (isImError(cause, 'UNAUTHORIZED')) throw cause
       failures++
-      throw new ImError('TOKEN_FETCH_FAILED', { detail: `getToken failed: ${(cause as Error)?.message ?? cause}`, cause })
+      throw new ImError('TOKEN_FETCH_FAILED', { detail: `getToken failed: ${wordsOf(cause)}`, cause })
     } finally {
       cancelTimer()
     }

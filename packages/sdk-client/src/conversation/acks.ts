@@ -1,4 +1,4 @@
-import { type Cancel, type Clock, ImError, SEND_DESTINATIONS } from '@innerline/protocol'
+import { type Clock, ImError, SEND_DESTINATIONS } from '@innerline/protocol'
 import { createTimer } from '../timer.js'
 import { type Cursors, furthest } from './summary.js'
 
@@ -6,6 +6,8 @@ const INTERVAL_MS = 1_000
 /** A receipt follows the node's flush, each second; one that takes longer was lost, or its frame was. */
 const ANSWER_MS = 10_000
 const PER_FRAME = 100
+const PREFIX = 'ack-'
+const idOf = (number: number) => PREFIX + number
 
 export interface Acks {
   /** Everything up to `seq` is in this device's store. */
@@ -26,56 +28,59 @@ export interface Acks {
 /** Sends positions at most once a second, the newest of each conversation, until the server has confirmed them. */
 export function createAcks(clock: Clock, epoch: () => number, send: (destination: string, body: object, receipt: string) => boolean): Acks {
   const owed = new Map<string, Cursors>()
-  const sent = new Map<string, { readonly part: [string, Cursors][]; readonly cancel: Cancel }>()
+  /** What the one frame under way says, whose id is the newest. */
+  let sent: (readonly [string, Cursors])[] = []
   const timer = createTimer(clock)
+  const answerTimer = createTimer(clock)
   let active = false
   let number = 0
-  let flushedAt = Number.NEGATIVE_INFINITY
+  let flushedAt = -INTERVAL_MS
 
-  const merge = (part: [string, Cursors][]) => {
-    for (const [id, cursors] of part) owed.set(id, furthest(owed.get(id), cursors))
+  const owe = (conversationId: string, cursors: Cursors) => owed.set(conversationId, furthest(owed.get(conversationId), cursors))
+  const forget = () => {
+    answerTimer.stop()
+    return sent.splice(0)
+  }
+  const oweAgain = () => {
+    for (const [conversationId, cursors] of forget()) owe(conversationId, cursors)
   }
   const flush = () => {
     timer.stop()
     if (!active || owed.size === 0) return
+    oweAgain()
     const part = [...owed].slice(0, PER_FRAME)
     // A zero would say nothing; an ack names only what moves, as JSON leaves undefined out.
     const acks = part.map(([conversationId, { deliveredSeq, readSeq }]) => {
       return { conversationId, deliveredSeq: deliveredSeq || undefined, readSeq: readSeq || undefined }
     })
-    const id = `ack-${++number}`
+    const id = idOf(++number)
     if (!send(SEND_DESTINATIONS.ack, { epoch: epoch(), acks }, id)) return
     for (const [conversationId] of part) owed.delete(conversationId)
-    sent.set(id, { part, cancel: clock.after(ANSWER_MS, () => settle(id, new ImError('ACK_TIMEOUT', { retryAfterMs: 0 }))) })
+    sent = part
     flushedAt = clock.monotonic()
-    schedule()
+    answerTimer.start(ANSWER_MS, () => settle(id, new ImError('ACK_TIMEOUT', { retryAfterMs: 0 })))
   }
   // The first goes at the end of this turn, as a page may be closed within the second; what follows waits.
   const schedule = (delayMs = Math.max(0, flushedAt + INTERVAL_MS - clock.monotonic())) => {
-    if (active && owed.size && !timer.running()) timer.start(delayMs, flush)
-  }
-  /** Ends the wait for one answer. */
-  const take = (id: string) => {
-    const one = sent.get(id)
-    one?.cancel()
-    sent.delete(id)
-    return one?.part
+    if (active && owed.size && !timer.running() && !answerTimer.running()) timer.start(delayMs, flush)
   }
   const settle = (id: string, error?: ImError): boolean => {
-    const part = take(id)
-    if (part && error?.retry === 'later') {
-      merge(part)
-      schedule(error.retryAfterMs ?? 5 * INTERVAL_MS)
-    }
-    return part !== undefined
-  }
-  const add = (id: string, deliveredSeq: number, readSeq: number) => {
-    merge([[id, { deliveredSeq, readSeq }]])
-    schedule()
+    if (!id.startsWith(PREFIX)) return false
+    if (id !== idOf(number)) return true
+    if (error?.retry === 'later') oweAgain()
+    else forget()
+    schedule(error && (error.retryAfterMs ?? 5 * INTERVAL_MS))
+    return true
   }
   return {
-    delivered: (id, seq) => add(id, seq, 0),
-    read: (id, seq) => add(id, 0, seq),
+    delivered(id, deliveredSeq) {
+      owe(id, { deliveredSeq, readSeq: 0 })
+      schedule()
+    },
+    read(id, readSeq) {
+      owe(id, { deliveredSeq: 0, readSeq })
+      schedule()
+    },
     settle,
     resume() {
       active = true
@@ -84,11 +89,11 @@ export function createAcks(clock: Clock, epoch: () => number, send: (destination
     pause() {
       active = false
       timer.stop()
-      for (const id of [...sent.keys()]) merge(take(id) ?? [])
+      oweAgain()
     },
     flush,
     reset() {
-      for (const id of [...sent.keys()]) take(id)
+      forget()
       owed.clear()
     },
   }

@@ -26,7 +26,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
   let stopped: ImError | undefined
   let chain: Promise<void> = Promise.resolve()
   let loadingOlder = false
-  let typingAt = Number.NEGATIVE_INFINITY
+  let typingAt = -TYPING_EVERY_MS
   const holdTimer = createTimer(clock)
   const waiters = createWaiters()
   const others = createOthers(clock, () => changed())

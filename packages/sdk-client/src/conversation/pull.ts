@@ -1,5 +1,6 @@
-import { type Cancel, type Clock, type Ids, ImError, isImError, type MessagePage, type OfflinePage } from '@innerline/protocol'
+import type { Cancel, Clock, Ids, ImError, MessagePage, OfflinePage } from '@innerline/protocol'
 import { backoff, draw } from '../delays.js'
+import { asImError } from '../failure.js'
 import type { Request } from '../http/rest.js'
 import { type Position, type PositionEvent, PULL_LIMIT, pullAfter } from './position.js'
 
@@ -91,7 +92,7 @@ export function createPuller(id: string, ports: PullPorts, { position, dispatch,
       .limit(() => (mine === number ? readPage(mine) : Promise.resolve()))
       .catch((cause) => {
         if (mine !== number) return
-        const error = isImError(cause) ? cause : new ImError('INTERNAL', { cause })
+        const error = asImError(cause, 'INTERNAL')
         // A direct conversation nobody has written in does not exist yet, and is complete.
         if (error.code === 'NOT_FOUND' && id.startsWith('d~')) {
           dispatch({ type: 'page', after: position().last, messages: [], hasMore: false, floor: 1 })

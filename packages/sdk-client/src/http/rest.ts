@@ -1,7 +1,7 @@
 import { type Clock, ImError, isImError, type Problem, type ServerErrorCode } from '@innerline/protocol'
 import type { RequestOptions } from '../api/client.js'
 import type { TokenSource } from '../connection/token-source.js'
-import { errorOf, parseJson } from '../failure.js'
+import { asImError, errorOf, parseJson } from '../failure.js'
 import { present } from '../present.js'
 import { onAbort } from '../waiting.js'
 
@@ -33,9 +33,7 @@ export function createRequest(base: string, tokens: TokenSource, clock: Clock, f
       const code = byStatus[status] ?? (status < 500 ? 'INVALID_REQUEST' : 'UNAVAILABLE')
       throw errorOf({ code, ...parseJson<Problem>(text) })
     } catch (cause) {
-      if (isImError(cause)) throw cause
-      if (signal?.aborted) throw new ImError('CANCELLED', { cause })
-      throw new ImError('UNAVAILABLE', { detail: `${method} ${path} failed: ${(cause as Error)?.message}`, cause })
+      throw signal?.aborted && !isImError(cause) ? new ImError('CANCELLED', { cause }) : asImError(cause, 'UNAVAILABLE')
     } finally {
       cancelTimer()
       off()
