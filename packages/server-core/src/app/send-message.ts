@@ -151,7 +151,7 @@ export class SendMessage {
 }
 
 function answer(draft: Draft, result: AppendResult): SentMessage {
-  if (!result.ok) throw new ImError(result.code, { detail: result.detail })
+  if (!result.ok) throw new ImError(result.code, { detail: result.detail, retryAfterMs: result.retryAfterMs })
   const { seq, ord, timestamp, duplicate } = result
   return { msgId: draft.msgId, conversationId: draft.conversationId, seq, ord, timestamp, duplicate }
 }

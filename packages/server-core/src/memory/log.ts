@@ -1,9 +1,13 @@
+import type { Clock } from '@innerline/protocol'
 import type { Entry } from '../domain/entry.js'
-import type { AppendBatch, CommittedMessage, LogStorage, MessageRange, MessageSlice } from '../ports/storage.js'
+import type { AppendBatch, AppendItem, AppendResult, CommittedMessage, LogStorage, MessageRange, MessageSlice } from '../ports/storage.js'
 import { appendNow } from './append.js'
 import { assertOpen, type MemoryContext } from './context.js'
 import type { Conversation, MemoryData } from './data.js'
 import { entryOf } from './views.js'
+
+/** How long items wait for a held conversation when the batch does not say. */
+const HELD_WAIT_MS = 10_000
 
 /** Conversations' logs: appending, reading, retention. */
 export function logStorage(context: MemoryContext): LogStorage {
@@ -11,7 +15,12 @@ export function logStorage(context: MemoryContext): LogStorage {
   return {
     async appendMessages(batch) {
       assertOpen(context)
-      for (let lock = headLock(data, batch); lock !== undefined; lock = headLock(data, batch)) await lock
+      const deadline = context.clock.monotonic() + (batch.waitMs ?? HELD_WAIT_MS)
+      for (let lock = headLock(data, batch); lock !== undefined; lock = headLock(data, batch)) {
+        const leftMs = deadline - context.clock.monotonic()
+        if (leftMs <= 0) return appendFree(context, batch)
+        await endOrDeadline(lock, context.clock, leftMs)
+      }
       return appendNow(context, batch)
     },
     async findByMsgIds(msgIds) {
@@ -53,6 +62,31 @@ export function logStorage(context: MemoryContext): LogStorage {
       return { expired, more: false }
     },
   }
+}
+
+/** Appends what no held transaction has; its own conversations' items are answered `held`. */
+function appendFree(context: MemoryContext, batch: AppendBatch): readonly AppendResult[] {
+  const isHeld = ({ conversationId }: AppendItem): boolean => context.data.heldHeads.has(conversationId)
+  const answers = appendNow(context, { ...batch, items: batch.items.filter((item) => !isHeld(item)) })[Symbol.iterator]()
+  return batch.items.map((item) => (isHeld(item) ? held : (answers.next().value as AppendResult)))
+}
+
+const held: AppendResult = {
+  ok: false,
+  code: 'BUSY',
+  detail: 'Another transaction keeps this conversation locked.',
+  retryAfterMs: 1_000,
+  held: true,
+}
+
+function endOrDeadline(lock: Promise<void>, clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, resolve)
+    void lock.then(() => {
+      cancel()
+      resolve()
+    })
+  })
 }
 
 /**
