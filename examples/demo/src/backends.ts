@@ -16,7 +16,7 @@ export function chooseBackends(env: Readonly<Record<string, string | undefined>>
   const { MYSQL_URL, REDIS_URL, KAFKA_BROKERS } = env
   // Kafka comes after Redis: where both are given, it is the bus.
   return {
-    ...(MYSQL_URL ? asked('MYSQL_URL', () => ({ storage: mysqlStorage({ pool: {} }) })) : {}),
+    ...(MYSQL_URL ? asked('MYSQL_URL', () => ({ storage: mysqlStorage({ uri: MYSQL_URL }) })) : {}),
     ...(REDIS_URL ? asked('REDIS_URL', () => ({ presence: redisPresence({ client: {} }), bus: redisBus({ client: {} }) })) : {}),
     ...(KAFKA_BROKERS ? asked('KAFKA_BROKERS', () => ({ bus: kafkaBus({ kafka: {} }), events: kafkaEvents({ kafka: {} }) })) : {}),
   }

@@ -35,7 +35,10 @@ try {
   end(explain(error, port))
 }
 console.log(`Innerline demo: ${demo.url}  (and ${demo.url}/?duo for two people side by side)`)
-console.log('Everything is in memory: messages are gone when this process ends. Users alice, bob, carol, dave, … with the password demo.')
+const kept = process.env['MYSQL_URL']
+  ? 'Messages are kept in the database that MYSQL_URL names.'
+  : 'Everything is in memory: messages are gone when this process ends.'
+console.log(`${kept} Users alice, bob, carol, dave, … with the password demo.`)
 
 let leaving = false
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
