@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto'
+import { type AppendItem, isImError, type Storage, systemClock } from '@innerline/server-core'
+import { checkHistory, type Attempt, type CursorObservation, type Verdict } from '../../../../sim/checker/index.js'
+import { AppendLanes } from '../../../../sim/kill/append-lanes.js'
+import { mysqlStorage } from '../../src/index.js'
+import { FeedWatch } from './feed-watch.js'
+import { FreezingRelay } from './freezing-relay.js'
+import { readLog } from './kill-run.js'
+import { messageOf, monotonicNow, sleep } from './messages.js'
+import type { Occupation } from './victim.js'
+import { WorkerProcess } from './worker-process.js'
+
+const FROZEN_MS = 6_000
+const TRAP_MS = 15_000
+const PAUSE_MS = 60
+
+/** Where each occupation is frozen: behind its head lock and before its COMMIT, or as its statement's answer comes. */
+const TRAPS: Readonly<Record<Occupation, { readonly pattern: RegExp; readonly at: 'request' | 'response' }>> = {
+  append: { pattern: /INSERT INTO \S*t_cs_message\W/, at: 'request' },
+  cursor: { pattern: /UPDATE [^;]*t_im_cursor\W/, at: 'response' },
+  tx: { pattern: /INSERT INTO \S*t_cs_message\W/, at: 'request' },
+  'tx-idle': { pattern: /INSERT INTO \S*t_cs_message\W/, at: 'request' },
+  'tx-reading': { pattern: /REPEAT\('large'/, at: 'response' },
+}
+
+export interface FreezeRun {
+  readonly occupation: Occupation
+  readonly verdict: Verdict
+  /** From the freeze to the first acknowledgement of an append to the frozen process's conversation that began after it. */
+  readonly resumedAfterMs: number
+  /** The slowest append to any other conversation, and the slowest cursor move, while the process was frozen. */
+  readonly slowestElsewhereMs: number
+  readonly slowestCursorMs: number
+  readonly appendsElsewhere: number
+}
+
+/** Freezes a process in its work and watches how the others fare; then wakes it, lets it finish and holds everything against the log. */
+export async function freezeRun(uri: string, occupation: Occupation): Promise<FreezeRun> {
+  const namespace = `f${randomBytes(5).toString('hex')}`
+  const conversations = Array.from({ length: 13 }, (_, i) => `g~${namespace}-${i}`)
+  const [held, ...elsewhere] = conversations as [string, ...string[]]
+  const userId = 'user-0'
+  const relay = await FreezingRelay.start(uri)
+  const storage = mysqlStorage({ uri, namespace })
+  await storage.start()
+  let victim: WorkerProcess | undefined
+  try {
+    for (const conversationId of conversations)
+      await storage.openConversation({ conversationId, chatType: 'group', userIds: [userId, 'user-1'], nodeId: 'others', now: Date.now() })
+    const feed = new FeedWatch(`reader beside ${occupation}`, storage, conversations, true)
+    await feed.started()
+    const others = new Others(storage, [held, ...elsewhere], userId)
+    victim = new WorkerProcess({ occupation, uri: relay.through(uri), namespace, conversationId: held, userId, rounds: 20 })
+    await victim.ready
+    const { pattern, at } = TRAPS[occupation]
+    const process = victim
+    const sprung = relay.trap(pattern, at, () => process.freeze())
+    victim.begin()
+    const frozenAt = await Promise.race([sprung, late(`${occupation} was not met`)])
+    await sleep(FROZEN_MS)
+    const wokenAt = monotonicNow()
+    victim.thaw()
+    relay.release()
+    await Promise.race([victim.done, late(`${occupation} did not go on when it woke`)])
+    await others.stop()
+    const attempts = [...others.attempts, ...victim.attempts]
+    const log = (await Promise.all(conversations.map((conversationId) => readLog(storage, conversationId)))).flat()
+    const heads = await storage.readHeads(conversations)
+    const readers = [await feed.finish(TRAP_MS, false)]
+    const during = (each: { startedAt: number; endedAt?: number | undefined }): boolean =>
+      (each.endedAt ?? wokenAt) > frozenAt && each.startedAt < wokenAt
+    const longest = (each: readonly { startedAt: number; endedAt?: number | undefined }[]): number =>
+      each.filter(during).reduce((most, { startedAt, endedAt }) => Math.max(most, (endedAt ?? wokenAt) - startedAt), 0)
+    const there = others.attempts.filter((each) => each.conversationId !== held)
+    const after = others.attempts.filter((each) => each.conversationId === held && each.startedAt > frozenAt && each.outcome?.ok)
+    return {
+      occupation,
+      verdict: checkHistory({ attempts, log, heads, readers, cursors: others.cursors }),
+      resumedAfterMs: Math.min(...after.map((each) => each.endedAt as number)) - frozenAt,
+      slowestElsewhereMs: longest(there),
+      slowestCursorMs: longest(others.cursors),
+      appendsElsewhere: there.filter(during).length,
+    }
+  } finally {
+    victim?.kill()
+    await storage.close()
+    await relay.stop()
+  }
+}
+
+/** Other writers: one strand to each conversation, all through one node's lanes, and one that moves the frozen process's own cursor. */
+class Others {
+  readonly attempts: Attempt[] = []
+  readonly cursors: CursorObservation[] = []
+  readonly #lanes: AppendLanes
+  readonly #running: Promise<unknown>
+  #stopped = false
+
+  constructor(
+    private readonly storage: Storage,
+    [held, ...elsewhere]: readonly [string, ...string[]],
+    private readonly userId: string,
+  ) {
+    this.#lanes = new AppendLanes({
+      storage,
+      clock: systemClock,
+      nodeId: 'others',
+      lanes: 4,
+      queueItems: 1_000,
+      onCommitted: () => undefined,
+    })
+    this.#running = Promise.all([this.#write(held), ...elsewhere.map((each) => this.#write(each)), this.#move(held)])
+    this.#running.catch(() => undefined)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#running
+  }
+
+  async #write(conversationId: string): Promise<void> {
+    for (let n = 0; !this.#stopped; n++) {
+      const item = messageOf(`others/${conversationId}/${n}`, conversationId, 'user-1')
+      while (!(await this.#append(item)) && !this.#stopped) await sleep(PAUSE_MS)
+      await sleep(PAUSE_MS)
+    }
+  }
+
+  /** Whether it is settled. */
+  async #append(item: AppendItem): Promise<boolean> {
+    const { bodyJson: content, conversationId, msgId, fromUserId, countable } = item
+    const startedAt = monotonicNow()
+    const outcome = await this.#answer(item)
+    this.attempts.push({
+      writer: 'others',
+      conversationId,
+      msgId,
+      fromUserId,
+      content,
+      countable,
+      startedAt,
+      endedAt: monotonicNow(),
+      outcome,
+    })
+    return outcome.ok
+  }
+
+  async #answer(item: AppendItem): Promise<NonNullable<Attempt['outcome']>> {
+    try {
+      const result = await this.#lanes.append(item)
+      if (!result.ok) return { ok: false, code: result.code, final: result.code !== 'BUSY' && result.code !== 'UNAVAILABLE' }
+      const { seq, ord, timestamp, duplicate } = result
+      return { ok: true, seq, ord, timestamp, duplicate }
+    } catch (error) {
+      if (!isImError(error)) throw error
+      return { ok: false, code: error.code, final: false }
+    }
+  }
+
+  async #move(conversationId: string): Promise<void> {
+    while (!this.#stopped) {
+      const startedAt = monotonicNow()
+      const [state] = await this.storage.advanceCursors([{ conversationId, userId: this.userId, deliveredSeq: 1_000_000, readSeq: 0 }])
+      if (state === undefined) throw new Error(`${this.userId} has no cursor in ${conversationId}.`)
+      const { deliveredSeq, readSeq } = state
+      this.cursors.push({ userId: this.userId, conversationId, startedAt, endedAt: monotonicNow(), deliveredSeq, readSeq })
+      await sleep(PAUSE_MS)
+    }
+  }
+}
+
+const late = (what: string): Promise<never> => sleep(TRAP_MS).then(() => Promise.reject(new Error(`${what} within ${TRAP_MS / 1_000} s.`)))
+
+export const freezeLine = (run: FreezeRun): string =>
+  [
+    `frozen in ${run.occupation}: its conversation goes on after ${Math.round(run.resumedAfterMs)} ms`,
+    `slowest of ${run.appendsElsewhere} appends elsewhere ${Math.round(run.slowestElsewhereMs)} ms, slowest cursor move ${Math.round(run.slowestCursorMs)} ms`,
+    `${run.verdict.figures.entries} stored, violations ${run.verdict.violations.length}`,
+  ].join('; ')
