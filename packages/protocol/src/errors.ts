@@ -109,9 +109,9 @@ export class ImError extends Error {
   declare readonly extra: Readonly<Record<string, unknown>> | undefined
   declare readonly requestId: string | undefined
 
-  constructor(code: ErrorCode, { cause, detail, retryAfterMs, extra, requestId }: ImErrorOptions = {}) {
-    super(detail === undefined ? code : `${code}: ${detail}`, cause === undefined ? undefined : { cause })
-    Object.assign(this, { name: 'ImError', code, retry: RETRY[code], detail, retryAfterMs, extra, requestId })
+  constructor(code: ErrorCode, { cause, ...about }: ImErrorOptions = {}) {
+    super(about.detail === undefined ? code : `${code}: ${about.detail}`, cause === undefined ? undefined : { cause })
+    Object.assign(this, about, { name: 'ImError', code, retry: RETRY[code] })
     // A brand instead of instanceof: two copies of this package may meet in one process.
     Object.defineProperty(this, brand, { value: true })
   }
@@ -119,8 +119,8 @@ export class ImError extends Error {
 
 /** Whether `value` is an {@link ImError} (of any copy of this package), of `code` if given. */
 export function isImError(value: unknown, code?: ErrorCode): value is ImError {
-  if (typeof value !== 'object' || value === null || !(brand in value)) return false
-  return code === undefined || (value as unknown as ImError).code === code
+  const error = value as (ImError & { readonly [brand]?: boolean }) | null | undefined
+  return error?.[brand] === true && (code === undefined || error.code === code)
 }
 
 /** Whether `code` is in this version's table. Unknown codes are treated by their `retry` field alone. */

@@ -12,7 +12,7 @@ export function addresses({ url, endpoint = 'chat' }: ImClientOptions): { readon
       try {
         return new URL(http + WS_PATHS[endpoint], location?.href).href.replace('http', 'ws')
       } catch (cause) {
-        throw new ImError('UNSUPPORTED', { detail: 'outside a page, url must be complete: https://host/prefix', cause })
+        throw new ImError('UNSUPPORTED', { detail: 'url must be complete: https://host/prefix', cause })
       }
     },
   }

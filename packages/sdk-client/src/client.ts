@@ -1,4 +1,4 @@
-import { ImError, SEND_DESTINATIONS, type Summary } from '@innerline/protocol'
+import { ImError, isImError, SEND_DESTINATIONS, type Summary } from '@innerline/protocol'
 import type { ImClient } from './api/client.js'
 import type { ImClientOptions } from './api/options.js'
 import { addresses } from './addresses.js'
@@ -17,7 +17,7 @@ import { systemClock, systemIds } from './runtime/system.js'
 import { guardedStore } from './store/guarded.js'
 import { memoryStore } from './store/memory.js'
 import { createTimer } from './timer.js'
-import { quiet } from './waiting.js'
+import { quiet, sharing } from './waiting.js'
 
 const HEADS_PER_BEAT = 64
 const RELOAD_MS = 500
@@ -51,7 +51,6 @@ export function createImClient(options: ImClientOptions): ImClient {
   /** The summary of this connection has come. */
   let attached = false
   let frames: Parameters<typeof inbound>[] = []
-  let reading = false
   const reloadTimer = createTimer(clock)
 
   const supervisor = createSupervisor(options, { clock, ids, events, tokens, url: ws }, { opened, message, receipt, closed, beat })
@@ -67,7 +66,7 @@ export function createImClient(options: ImClientOptions): ImClient {
     probe: () => dispatch({ type: 'wake' }),
     changed(conversationId) {
       outboxCell.changed()
-      directory.core(conversationId).outboxChanged()
+      directory.core(conversationId).changed()
     },
     committed: (committed) => directory.core(committed.conversationId).committed(committed),
   })
@@ -88,9 +87,7 @@ export function createImClient(options: ImClientOptions): ImClient {
       ready: () => attached,
       sameEpoch,
     },
-    request,
     options.open === 'eager',
-    report,
   )
   const inbound = createInbound({ events, acks, outbox, directory, supervisor, userId: () => userId, sameEpoch, summary, reload })
 
@@ -112,8 +109,7 @@ export function createImClient(options: ImClientOptions): ImClient {
 
   function opened(welcome: Welcome): void {
     const { userId: user } = welcome
-    if (userId !== undefined && user !== userId)
-      throw new ImError('UNAUTHORIZED', { detail: 'token of another user; make a client per user' })
+    if (userId !== undefined && user !== userId) throw new ImError('UNAUTHORIZED', { detail: 'token of another user' })
     userId = user
     boot(user)
     const mine = frames
@@ -128,7 +124,7 @@ export function createImClient(options: ImClientOptions): ImClient {
     }, report)
   }
   function closed(): void {
-    taking = attached = reading = false
+    taking = attached = false
     frames = []
     reloadTimer.stop()
     acks.pause()
@@ -142,26 +138,21 @@ export function createImClient(options: ImClientOptions): ImClient {
     if (!acks.settle(id)) outbox.receipt(id, headers)
   }
   function beat(): void {
-    const open = [...directory.cores].filter(([, { at }]) => at !== undefined).slice(0, HEADS_PER_BEAT)
-    send(SEND_DESTINATIONS.heartbeat, { epoch, heads: Object.fromEntries(open.map(([id, { at }]) => [id, at])) })
+    const open = [...directory.cores].flatMap(([id, { at }]) => (at === undefined ? [] : [[id, at]]))
+    send(SEND_DESTINATIONS.heartbeat, { epoch, heads: Object.fromEntries(open.slice(0, HEADS_PER_BEAT)) })
   }
+  const reread = sharing(async () => {
+    try {
+      const told = await request<Summary>('GET', '/api/im/offline/summary')
+      if (taking) summary(told)
+    } catch (cause) {
+      if (taking && isImError(cause) && cause.retry !== 'never') reload(cause.retryAfterMs ?? 5_000 * (1 + ids.random()))
+      else report(cause)
+    }
+  })
   /** What the server told too little of: read the summary, once for all who ask within a moment. */
   function reload(delayMs = RELOAD_MS): void {
-    if (reading || reloadTimer.running()) return
-    reloadTimer.start(delayMs, () => {
-      reading = true
-      request<Summary>('GET', '/api/im/offline/summary').then(
-        (told) => {
-          reading = false
-          if (taking) summary(told)
-        },
-        (error: ImError) => {
-          reading = false
-          if (taking && error.retry !== 'never') reload(error.retryAfterMs ?? 5_000 * (1 + ids.random()))
-          else report(error)
-        },
-      )
-    })
+    if (!reloadTimer.running()) reloadTimer.start(delayMs, reread)
   }
   function summary(told: Summary): void {
     if (told.epoch < epoch) return
@@ -181,12 +172,7 @@ export function createImClient(options: ImClientOptions): ImClient {
     },
     connection,
     conversations: directory.api,
-    outbox: {
-      getSnapshot: outboxCell.getSnapshot,
-      subscribe: outboxCell.subscribe,
-      cancel: outbox.cancel,
-      retry: outbox.retry,
-    },
+    outbox: { ...outboxCell, cancel: outbox.cancel, retry: outbox.retry },
     connect(callOptions) {
       if (destroyed) return quiet(Promise.reject(new ImError('CLIENT_CLOSED')))
       if (userId !== undefined) boot(userId)
@@ -204,7 +190,6 @@ export function createImClient(options: ImClientOptions): ImClient {
       for (const core of directory.cores.values()) core.stop(gone)
       tokens.abort()
       await resting
-      acks.pause()
       if (clear) await store.clear()
       await store.close()
       events.close()
@@ -216,10 +201,10 @@ export function createImClient(options: ImClientOptions): ImClient {
       userId,
       epoch,
       connection: connection.getSnapshot(),
-      outbox: outbox.items().map(({ msgId, conversationId, status, error }) => ({ msgId, conversationId, status, code: error?.code })),
-      conversations: [...directory.cores].map(([id, { at, api }]) => {
-        const { sync, headSeq, floorSeq, unread, holes } = api.getSnapshot()
-        return { id, at, sync, headSeq, floorSeq, unread, holes }
+      outbox: outbox.items().map(({ body: _, ...item }) => item),
+      conversations: [...directory.cores.values()].map(({ at, api }) => {
+        const { title: _, lastMessage: __, ...state } = api.getSnapshot()
+        return { at, ...state }
       }),
     }),
   }

@@ -1,4 +1,4 @@
-import type { Ids } from '@innerline/protocol'
+import type { Ids, ImError } from '@innerline/protocol'
 
 /** A span to draw a delay from, in ms. */
 export interface Span {
@@ -16,3 +16,6 @@ export const backoff = (attempt: number, minDelayMs = 1_000, maxDelayMs = 30_000
 export const later = (delayMs: number, { maxMs }: Span): Span => ({ minMs: delayMs, maxMs: Math.max(delayMs * 1.5, maxMs) })
 
 export const draw = (span: Span, ids: Ids): number => span.minMs + (span.maxMs - span.minMs) * ids.random()
+
+/** How long to wait before trying again for the `attempt`th time: as the server told, else with back-off. */
+export const pauseMs = (error: ImError | undefined, attempt: number, ids: Ids): number => error?.retryAfterMs ?? draw(backoff(attempt), ids)

@@ -28,7 +28,7 @@ export function createEvents(logger: ImLogger | undefined): Events {
     hub.get('error')?.tell(error)
   }
   // An error listener that throws is not told of its own error, or it would never end.
-  const last = (cause: unknown) => logger?.error({ cause }, 'an error listener threw')
+  const last = (cause: unknown) => logger?.error({ cause }, 'error listener')
   return {
     on(event, listener, { signal, once } = {}) {
       const listeners = hub.get(event) ?? createListeners<unknown[]>(event === 'error' ? last : report)

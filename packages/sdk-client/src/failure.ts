@@ -40,12 +40,16 @@ export interface Ending {
   readonly error: ImError
 }
 
+/** What an error means for the connection: trying again helps, with another token, or never. */
+export const kindOf = ({ code }: ImError): Ending['type'] =>
+  code === 'TOKEN_EXPIRED' ? 'expired' : code === 'UNAUTHORIZED' || code === 'FORBIDDEN' || code === 'UNSUPPORTED' ? 'refused' : 'lost'
+
 /** What the end of a socket means: the ERROR frame before it (if any) names the cause, the close code decides by range. */
 export function endingOf(closeCode: number, reason: string, told: ImError | undefined): Ending {
   const final = !mayReconnect(closeCode)
   const error =
     told ?? new ImError(byClose[closeCode] ?? (final ? 'FORBIDDEN' : 'OFFLINE'), { detail: `closed ${closeCode} ${reason}`.trim() })
   // The close frame may be lost with the network, the ERROR frame's word then stands alone.
-  const refused = final || error.code === 'UNAUTHORIZED' || error.code === 'FORBIDDEN' || error.code === 'UNSUPPORTED'
-  return { type: error.code === 'TOKEN_EXPIRED' ? 'expired' : refused ? 'refused' : 'lost', error }
+  const type = kindOf(error)
+  return { type: final && type === 'lost' ? 'refused' : type, error }
 }

@@ -68,7 +68,7 @@ export function createInbound(ports: InboundPorts): (queue: Queue, body: object)
         return events.emit('receipt', event)
       case 'typing':
         if (event.userId === ports.userId()) return
-        directory.core(event.conversationId).typingBy(event.userId)
+        directory.core(event.conversationId).typed(event.userId)
         return events.emit('typing', event)
       case 'lag':
         // Frames were dropped. A summary follows once the socket has drained; until then nothing is certain.

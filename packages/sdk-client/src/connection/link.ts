@@ -2,6 +2,7 @@ import { type IRawFrameType, Parser } from '@stomp/stompjs'
 import { type Clock, type ErrorMessage, HEADERS, ImError, QUEUES, type Queue, STOMP_SUBPROTOCOL, STOMP_VERSION } from '@innerline/protocol'
 import type { WebSocketLike } from '../api/options.js'
 import { type Ending, endingOf, errorOf, parseJson } from '../failure.js'
+import { present } from '../present.js'
 import { createTimer } from '../timer.js'
 
 /** What CONNECTED said. */
@@ -75,6 +76,7 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
   }
   const expire = (detail: string) => finish({ type: 'lost', error: new ImError('ACK_TIMEOUT', { detail }) })
   const discard = () => {
+    if (over) return
     over = true
     deadline.stop()
     beats.stop()
@@ -96,7 +98,7 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
   }
   // Values are constants, numbers and UUIDs, so nothing needs escaping; JSON has no NUL, so no length is needed.
   const write = (command: string, headers: Readonly<Record<string, string | undefined>>, body = ''): boolean => {
-    const lines = Object.entries(headers).map(([name, value]) => (value === undefined ? '' : `${name}:${value}\n`))
+    const lines = Object.entries(present(headers)).map(([name, value]) => `${name}:${value}\n`)
     return put(`${command}\n${lines.join('')}\n${body}\0`)
   }
   const beat = (theirsMs: number, wantedMs: number) => {
@@ -109,7 +111,7 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
 
   const welcome = (headers: Headers) => {
     connected = true
-    deadline.start(CONNECT_TIMEOUT_MS, () => expire('not attached in time'))
+    deadline.start(CONNECT_TIMEOUT_MS, () => expire('no receipt in time'))
     const [theirsMs = 0, wantedMs = 0] = (headers['heart-beat'] ?? '').split(',').map(Number)
     beat(theirsMs, wantedMs)
     for (const [id, destination] of Object.entries(subscriptions)) {
@@ -122,7 +124,7 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
       windowMs: Number(headers[HEADERS.reconnectWindow]) || 1_000,
     })
   }
-  const receive = ({ command, headers: lines, binaryBody = new Uint8Array() }: IRawFrameType) => {
+  const receive = ({ command, headers: lines, binaryBody }: IRawFrameType) => {
     if (over) return
     // Of a header that comes twice the first counts. None that is read here needs unescaping: ids of ours, numbers, a user id in CONNECTED.
     const headers: Headers = Object.fromEntries(lines.reverse())
@@ -137,7 +139,7 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
       if (id === ATTACHED) deadline.stop()
       else if (id === DISCONNECT) socket.close()
       else handlers.receipt(id, headers)
-    } else if (command === 'ERROR') told = errorOf(value ?? { code: (headers['code'] ?? headers['message']) as ErrorMessage['code'] })
+    } else if (command === 'ERROR') told = errorOf(value ?? {})
     else if (command === 'CONNECTED' && !connected) welcome(headers)
   }
   const parser = new Parser(receive, () => {})
@@ -170,12 +172,10 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
     },
     end() {
       connected = false
-      deadline.start(END_MS, () => finish({ type: 'lost', error: new ImError('OFFLINE') }))
+      deadline.start(END_MS, () => expire('no receipt in time'))
       write(DISCONNECT, { receipt: DISCONNECT })
     },
-    discard() {
-      if (!over) discard()
-    },
+    discard,
   }
 }
 
@@ -185,7 +185,7 @@ export function openSocket(url: string, factory: ((url: string, protocols: strin
   const { WebSocket: Native } = globalThis as { WebSocket?: new (url: string, protocols: string[]) => WebSocketLike }
   if (!Native) {
     throw new ImError('UNSUPPORTED', {
-      detail: 'no WebSocket here: npm i ws, and give option webSocket: (url, protocols) => new WebSocket(url, protocols)',
+      detail: 'no WebSocket: npm i ws, and give option webSocket (see README)',
     })
   }
   return new Native(url, [STOMP_SUBPROTOCOL])

@@ -20,16 +20,17 @@ export interface Liveness {
  */
 export function watchLiveness(clock: Clock, beat: () => void, dead: () => void): Liveness {
   const ticks = createTimer(clock)
+  const beats = createTimer(clock)
   const deadline = createTimer(clock)
   let wall = clock.now()
   let steady = clock.monotonic()
-  let sinceBeat = 0
 
   const expect = (withinMs: number) => {
-    sinceBeat = 0
     deadline.start(withinMs, dead)
+    schedule()
     beat()
   }
+  const schedule = () => beats.start(BEAT_MS, () => expect(ANSWER_MS))
   const probe = () => expect(PROBE_MS)
   const tick = () =>
     ticks.start(TICK_MS, () => {
@@ -37,17 +38,17 @@ export function watchLiveness(clock: Clock, beat: () => void, dead: () => void):
       const passed = Math.max(clock.now() - wall, clock.monotonic() - steady)
       wall = clock.now()
       steady = clock.monotonic()
-      sinceBeat += passed
       tick()
       if (passed > 2 * TICK_MS) probe()
-      else if (sinceBeat >= BEAT_MS - TICK_MS / 2) expect(ANSWER_MS)
     })
   tick()
+  schedule()
   return {
     probe,
     alive: deadline.stop,
     stop() {
       ticks.stop()
+      beats.stop()
       deadline.stop()
     },
   }

@@ -75,6 +75,7 @@ export const INITIAL: ConnectionState = {
 type Step = readonly [ConnectionState, readonly ConnectionEffect[]]
 
 const DISCARD: ConnectionEffect = { type: 'discard' }
+const wait = (span: Span): ConnectionEffect => ({ type: 'wait', span })
 
 /** The whole behaviour of a connection. Events that mean nothing in a phase leave the very same state. */
 export function step(state: ConnectionState, event: ConnectionEvent, policy: ReconnectPolicy): Step {
@@ -93,8 +94,8 @@ export function step(state: ConnectionState, event: ConnectionEvent, policy: Rec
 
   switch (event.type) {
     case 'connect':
-      if (resting) return fetching({ failures: 0, expired: false, error: undefined })
-      return phase === 'closing' ? fetching({ failures: 0, error: undefined }, DISCARD) : stay
+      if (phase === 'closing') return fetching({ failures: 0 }, DISCARD)
+      return resting ? fetching({ failures: 0, expired: false, error: undefined }) : stay
     case 'disconnect':
       if (phase === 'idle' || phase === 'closing') return stay
       if (phase === 'open') return to('closing', { error: undefined }, { type: 'end' })
@@ -125,10 +126,7 @@ export function step(state: ConnectionState, event: ConnectionEvent, policy: Rec
       const jitter = phase === 'open' && failures === 1 ? { minMs: 0, maxMs: state.windowMs } : backoff(failures, minDelayMs, maxDelayMs)
       // The server's word is the least: what fails for long is tried less often all the same.
       const span = error.retryAfterMs === undefined ? jitter : later(error.retryAfterMs, jitter)
-      return to('waiting', { failures, expired: expired || (state.expired && phase === 'fetching'), error }, DISCARD, {
-        type: 'wait',
-        span,
-      })
+      return to('waiting', { failures, expired: expired || (state.expired && phase === 'fetching'), error }, DISCARD, wait(span))
     }
     case 'timer':
       if (phase === 'waiting') return fetching({})
@@ -137,9 +135,9 @@ export function step(state: ConnectionState, event: ConnectionEvent, policy: Rec
       if (phase === 'open') return [state, [{ type: 'probe' }]]
       if (phase !== 'waiting' || state.hurried) return stay
       // Up to a second, as a whole office comes back online at the same moment.
-      return to('waiting', { hurried: true }, { type: 'wait', span: { minMs: 0, maxMs: 1_000 } })
+      return to('waiting', { hurried: true }, wait({ minMs: 0, maxMs: 1_000 }))
     case 'drain':
       if (phase !== 'open' || state.draining) return stay
-      return to('open', { draining: true }, { type: 'wait', span: { minMs: event.inMs, maxMs: event.inMs } })
+      return to('open', { draining: true }, wait({ minMs: event.inMs, maxMs: event.inMs }))
   }
 }

@@ -2,9 +2,9 @@ import { type Clock, type Ids, ImError, SEND_DESTINATIONS } from '@innerline/pro
 import type { ConnectionSnapshot, ConnectionStatus } from '../api/connection.js'
 import type { ImClientOptions, ReconnectOptions } from '../api/options.js'
 import type { CallOptions, Readable } from '../api/readable.js'
-import { backoff, draw } from '../delays.js'
+import { draw, pauseMs } from '../delays.js'
 import type { Events } from '../events.js'
-import { asImError } from '../failure.js'
+import { asImError, kindOf } from '../failure.js'
 import { createCell } from '../observable.js'
 import { present } from '../present.js'
 import { pageLifecycle } from '../runtime/page-lifecycle.js'
@@ -100,7 +100,7 @@ export function createSupervisor(
   }
   const failed = (cause: unknown) => {
     const error = asImError(cause, 'OFFLINE')
-    dispatch({ type: error.code === 'UNAUTHORIZED' || error.code === 'UNSUPPORTED' ? 'refused' : 'lost', error })
+    dispatch({ type: kindOf(error), error })
   }
 
   // A bug must neither be swallowed (stompjs' parser does) nor end the supervision.
@@ -124,7 +124,7 @@ export function createSupervisor(
               return failed(cause)
             }
             stableTimer.start(STABLE_MS, () => dispatch({ type: 'stable' }))
-            liveness = watchLiveness(clock, hooks.beat, () => failed(new ImError('ACK_TIMEOUT', { detail: 'heart-beat not answered' })))
+            liveness = watchLiveness(clock, hooks.beat, () => failed(new ImError('ACK_TIMEOUT', { detail: 'no answer to a heart-beat' })))
             dispatch({ type: 'opened', windowMs: info.windowMs })
           },
           message(queue, body) {
@@ -170,13 +170,10 @@ export function createSupervisor(
   }
 
   const queue: ConnectionEvent[] = []
-  let busy = false
   // Events raised by effects and listeners wait their turn, so that each step sees a settled state.
   const dispatch = (event: ConnectionEvent): void => {
-    queue.push(event)
-    if (busy) return
-    busy = true
-    for (let next = queue.shift(); next; next = queue.shift()) {
+    if (queue.push(event) > 1) return
+    for (const next of queue) {
       const from = state.phase
       const [to, effects] = step(state, next, policy)
       state = to
@@ -186,7 +183,7 @@ export function createSupervisor(
         settle(from)
       })
     }
-    busy = false
+    queue.length = 0
   }
   const atRest = () => state.phase === 'idle' || state.phase === 'closed'
   const settleWaiters = () => {
@@ -225,7 +222,7 @@ export function createSupervisor(
         if (mine !== link) return
         if (error.code === 'UNAUTHORIZED') return failed(error)
         events.report(error)
-        refreshTimer.start(draw(backoff(attempt), ids), () => refresh(attempt + 1))
+        refreshTimer.start(pauseMs(undefined, attempt, ids), () => refresh(attempt + 1))
       },
     )
   }

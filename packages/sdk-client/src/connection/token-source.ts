@@ -1,7 +1,7 @@
 import { type Clock, ImError, isImError } from '@innerline/protocol'
 import type { ImClientOptions, TokenContext } from '../api/options.js'
 import { wordsOf } from '../failure.js'
-import { sharing } from '../waiting.js'
+import { createWaiters, sharing } from '../waiting.js'
 
 const TOKEN_TIMEOUT_MS = 10_000
 
@@ -25,27 +25,25 @@ export function createTokenSource(getToken: ImClientOptions['getToken'], clock: 
     controller = mine
     const cancelTimer = clock.after(TOKEN_TIMEOUT_MS, () => mine.abort())
     try {
-      const aborted = new Promise<never>((_, reject) => {
-        mine.signal.addEventListener('abort', () => reject(new Error('aborted or over 10 s')))
-      })
-      const call = async () => getToken({ reason, attempt: failures, signal: mine.signal })
-      const answer = await Promise.race([call(), aborted])
+      const { signal } = mine
+      const call = async () => getToken({ reason, attempt: failures, signal })
+      const answer = await Promise.race([call(), createWaiters().wait(signal)])
       // The headers of CONNECT are not escaped: a line break in a token would be a header of its own.
-      if (typeof answer !== 'string' || /[\r\n]/.test(answer.trim())) throw new Error('no token returned')
+      if (typeof answer !== 'string' || /[\r\n]/.test(answer.trim())) throw new Error('no token')
       failures = 0
       token = answer.trim()
       return token
     } catch (cause) {
       if (isImError(cause, 'UNAUTHORIZED')) throw cause
       failures++
-      throw new ImError('TOKEN_FETCH_FAILED', { detail: `getToken failed: ${wordsOf(cause)}`, cause })
+      throw new ImError('TOKEN_FETCH_FAILED', { detail: wordsOf(cause), cause })
     } finally {
       cancelTimer()
     }
   })
   return {
     fetch,
-    current: () => (token === undefined ? fetch('initial') : Promise.resolve(token)),
+    current: async () => token ?? fetch('initial'),
     abort: () => controller?.abort(),
   }
 }

@@ -35,7 +35,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
   const standingNow = () => standing ?? unknown(id, userId())
   const hasOlder = () => view.low() >= position.floor
   const snapshot = createCell((): ConversationSnapshot => {
-    const { seenOrd: _, headOrd: __, joinSeq: ___, ...known } = standingNow()
+    const { seenOrd: _, ...known } = standingNow()
     return {
       ...known,
       headSeq: Math.max(known.headSeq, position.head),
@@ -176,8 +176,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
 
   const api: Conversation = {
     id,
-    getSnapshot: snapshot.getSnapshot,
-    subscribe: snapshot.subscribe,
+    ...snapshot,
     messages: view.messages,
     get holes() {
       return snapshot.getSnapshot().holes
@@ -237,11 +236,11 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
       if (standing) stand(moveCursor(standing, cursors, unread))
     },
     receipt: (receipt) => receipts({ receipts: [receipt] }),
-    typingBy: others.typed,
+    typed: others.typed,
     committed(message) {
       if (message.seq > position.last) view.committed(message)
     },
-    outboxChanged: view.changed,
+    changed: view.changed,
     resume(named) {
       if (!named) dispatch({ type: 'unsure' })
       puller.resume()

@@ -34,10 +34,11 @@ export interface ConversationCore {
   head(seq: number): void
   cursor(cursors: Cursors, unread: number): void
   receipt(receipt: Receipt): void
-  typingBy(userId: string): void
+  typed(userId: string): void
   /** An own message was committed and its entry is on its way. */
   committed(message: Message): void
-  outboxChanged(): void
+  /** The outbox of this conversation changed. */
+  changed(): void
   /** Where things stand was told (again): pulls may run. `named`: this conversation was in what was told. */
   resume(named: boolean): void
   doubt(): void

@@ -1,6 +1,5 @@
 import { type ConversationSummary, directConversationId, ImError, type Summary } from '@innerline/protocol'
 import type { Conversations, ConversationSnapshot } from '../api/conversation.js'
-import type { Request } from '../http/rest.js'
 import { createCell } from '../observable.js'
 import type { CallOptions } from '../api/readable.js'
 import { sharing } from '../waiting.js'
@@ -16,12 +15,8 @@ export interface Directory {
 }
 
 /** All conversations of a client: one object per id, the list ordered pinned first, then newest first. */
-export function createDirectory(
-  ports: Omit<ConversationPorts, 'changed'>,
-  request: Request,
-  eager: boolean,
-  report: (cause: unknown) => void,
-): Directory {
+export function createDirectory(ports: Omit<ConversationPorts, 'changed'>, eager: boolean): Directory {
+  const { report } = ports.events
   const cores = new Map<string, ConversationCore>()
   let total = 0
   let cursor: string | undefined
@@ -59,7 +54,7 @@ export function createDirectory(
   const loadMore = sharing(async ({ signal }: CallOptions = {}) => {
     if (cursor !== undefined) {
       const options = { query: { cursor }, signal }
-      const page = await request<{ items: ConversationSummary[]; next?: string }>('GET', '/api/im/conversations', options)
+      const page = await ports.request<{ items: ConversationSummary[]; next?: string }>('GET', '/api/im/conversations', options)
       cursor = page.next
       take(page.items)
     }
@@ -67,8 +62,7 @@ export function createDirectory(
   })
   const loadRest = (): unknown => cursor !== undefined && loadMore().then(loadRest, report)
   const api: Conversations = {
-    getSnapshot: list.getSnapshot,
-    subscribe: list.subscribe,
+    ...list,
     totalUnread,
     get hasMore() {
       return cursor !== undefined

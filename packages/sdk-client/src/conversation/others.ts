@@ -32,12 +32,8 @@ export function createOthers(clock: Clock, changed: () => void): Others {
     peers: () => Object.fromEntries(peers),
     typing: () => [...typers.keys()],
     statusAt(seq) {
-      let status: MessageStatus = 'sent'
-      for (const peer of peers.values()) {
-        if (peer.readSeq >= seq) return 'read'
-        if (peer.deliveredSeq >= seq) status = 'delivered'
-      }
-      return status
+      const all = [...peers.values()]
+      return all.some(({ readSeq }) => readSeq >= seq) ? 'read' : all.some(({ deliveredSeq }) => deliveredSeq >= seq) ? 'delivered' : 'sent'
     },
     receipt({ userId, deliveredSeq, readSeq }) {
       peers.set(userId, furthest(peers.get(userId), { deliveredSeq: Math.max(deliveredSeq, readSeq), readSeq }))

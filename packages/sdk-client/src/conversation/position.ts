@@ -101,8 +101,8 @@ type Step = readonly [Position, readonly PositionEffect[]]
 function advance(state: Position, rows: readonly ChatMessage[], origin: 'live' | 'sync', low: number, after: number): Step {
   const taken: ChatMessage[] = []
   let last = after
-  for (const row of rows) if (row.seq === last + 1) last = taken.push(row) + after
-  for (let row = state.held.get(last + 1); row; row = state.held.get(last + 1)) last = taken.push(row) + after
+  const next = [...state.held.values()].sort((a, b) => a.seq - b.seq)
+  for (const row of [...rows, ...next]) if (row.seq === last + 1) last = taken.push(row) + after
   const held = new Map([...state.held].filter(([seq]) => seq > last))
   const { last: expected } = state
   const dropped = low !== state.low

@@ -1,17 +1,18 @@
-import type { Cancel, Clock, Ids, ImError, MessagePage, OfflinePage } from '@innerline/protocol'
-import { backoff, draw } from '../delays.js'
+import type { Clock, Ids, ImError, MessagePage, OfflinePage } from '@innerline/protocol'
+import { pauseMs } from '../delays.js'
 import { asImError } from '../failure.js'
 import type { Request } from '../http/rest.js'
+import { createTimer } from '../timer.js'
 import { type Position, type PositionEvent, PULL_LIMIT, pullAfter } from './position.js'
 
 const CONCURRENT = 4
 
 /** Lets a few tasks run at a time, first come first served, so that a client with many conversations does not storm its server. */
-export function createLimiter(limit = CONCURRENT): <T>(task: () => Promise<T>) => Promise<T> {
+export function createLimiter(): <T>(task: () => Promise<T>) => Promise<T> {
   const queue: (() => void)[] = []
   let running = 0
   return async (task) => {
-    if (running >= limit) await new Promise<void>((go) => queue.push(go))
+    if (running >= CONCURRENT) await new Promise<void>((go) => queue.push(go))
     else running++
     try {
       return await task()
@@ -59,7 +60,7 @@ export function createPuller(id: string, ports: PullPorts, { position, dispatch,
   let number = 0
   let parked = false
   let failures = 0
-  let cancelTimer: Cancel = () => {}
+  const timer = createTimer(ports.clock)
 
   const current = (mine: number, page: MessagePage): boolean => {
     if (mine !== number) return false
@@ -84,7 +85,7 @@ export function createPuller(id: string, ports: PullPorts, { position, dispatch,
     dispatch({ type: 'page', after, messages: page.messages, hasMore: page.hasMore, floor: page.floorSeq })
   }
   const pull = () => {
-    cancelTimer()
+    timer.stop()
     parked = !ports.ready()
     if (parked) return
     const mine = ++number
@@ -101,9 +102,8 @@ export function createPuller(id: string, ports: PullPorts, { position, dispatch,
       })
   }
   const pullLater = (error?: ImError) => {
-    cancelTimer()
     number++
-    cancelTimer = ports.clock.after(error?.retryAfterMs ?? draw(backoff(++failures), ports.ids), pull)
+    timer.start(pauseMs(error, ++failures, ports.ids), pull)
   }
   return {
     pull,
@@ -114,7 +114,7 @@ export function createPuller(id: string, ports: PullPorts, { position, dispatch,
     stop() {
       number++
       parked = false
-      cancelTimer()
+      timer.stop()
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { ChatMessage, ConversationSummary } from '@innerline/protocol'
 import { present } from '../present.js'
+import { isShown } from './entries.js'
 import { refOf } from './ref.js'
 
 /** How far somebody is. */
@@ -40,8 +41,9 @@ export const emptied = (standing: Standing): Standing => ({ ...standing, ...NOTH
 /** As the server makes it: one line, at most 100 characters. */
 export function preview({ body }: ChatMessage): string {
   const { type, text, name } = (body ?? {}) as { readonly type?: string; readonly text?: unknown; readonly name?: unknown }
-  const line = [...(type === 'text' ? String(text).replace(/\s+/gu, ' ').trim() : type ? `[${type}] ${name ?? ''}`.trim() : '')]
-  return line.length > 100 ? `${line.slice(0, 99).join('')}…` : line.join('')
+  const line = (type === 'text' ? String(text).replace(/\s+/gu, ' ') : type ? `[${type}] ${name ?? ''}` : '').trim()
+  const points = [...line]
+  return points.length > 100 ? `${points.slice(0, 99).join('')}…` : line
 }
 
 const withUnread = (standing: Standing): Standing => ({ ...standing, unread: Math.max(0, standing.headOrd - standing.seenOrd) })
@@ -69,7 +71,7 @@ export function advanceBy(standing: Standing, entry: ChatMessage, userId: string
   const { seq, ord, msgId, fromUserId, kind, timestamp } = entry
   const own = fromUserId === userId
   let { lastMessage } = standing
-  if (kind === 'message' || kind === 'system') lastMessage = { seq, msgId, fromUserId, kind, preview: preview(entry), timestamp }
+  if (isShown(entry)) lastMessage = { seq, msgId, fromUserId, kind, preview: preview(entry), timestamp }
   else if (lastMessage && lastMessage.msgId === entry.target) {
     lastMessage = { ...lastMessage, preview: kind === 'edit' ? preview(entry) : '' }
   }

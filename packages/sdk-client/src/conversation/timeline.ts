@@ -1,5 +1,6 @@
 import type { ChatMessage } from '@innerline/protocol'
 import type { MessageStatus, TimelineItem } from '../api/message.js'
+import { present } from '../present.js'
 import { isChange, isShown, patched } from './entries.js'
 
 const KEPT_CHANGES = 1_000
@@ -22,12 +23,12 @@ export interface Rows {
 export function createRows(): Rows {
   let low = 0
   let rows: ChatMessage[] = []
-  const seqOf = new Map<string, number>()
+  const held = new Set<string>()
   const changes = new Map<string, ChatMessage>()
   const shown = new WeakMap<ChatMessage, TimelineItem>()
 
   const learn = (entry: ChatMessage) => {
-    seqOf.set(entry.msgId, entry.seq)
+    held.add(entry.msgId)
     const { target } = entry
     if (!isChange(entry) || target === undefined) return
     const known = changes.get(target)
@@ -35,10 +36,9 @@ export function createRows(): Rows {
     if (!known || (known.kind !== 'recall' && (entry.kind === 'recall' || entry.seq > known.seq))) changes.set(target, entry)
     // Pages read from now on carry the old ones in their targets.
     if (changes.size > KEPT_CHANGES) changes.delete(changes.keys().next().value!)
-    const index = (seqOf.get(target) ?? 0) - low - 1
-    const row = rows[index]
-    if (row) rows[index] = patched(row, entry)
+    rows = rows.map(overlay)
   }
+  /** What changes nothing keeps its identity. */
   const overlay = (entry: ChatMessage) => {
     const change = changes.get(entry.msgId)
     return change ? patched(entry, change) : entry
@@ -51,7 +51,7 @@ export function createRows(): Rows {
       if (dropped) {
         low = newLow
         rows = []
-        seqOf.clear()
+        held.clear()
       }
       for (const entry of entries) {
         rows.push(overlay(entry))
@@ -61,29 +61,29 @@ export function createRows(): Rows {
     prepend(entries, newLow) {
       low = newLow
       rows = [...entries, ...rows]
-      for (const entry of entries) learn(entry)
-      for (let i = 0; i < entries.length; i++) rows[i] = overlay(rows[i]!)
+      entries.forEach(learn)
+      rows = rows.map(overlay)
     },
     trim(keep) {
       if (rows.length <= 2 * keep) return
       const gone = rows.length - keep
-      for (const { msgId } of rows.slice(0, gone)) seqOf.delete(msgId)
+      for (const { msgId } of rows.slice(0, gone)) held.delete(msgId)
       rows = rows.slice(gone)
       low += gone
     },
     clear() {
       low = 0
       rows = []
-      seqOf.clear()
+      held.clear()
       changes.clear()
     },
-    has: (msgId) => seqOf.has(msgId),
+    has: (msgId) => held.has(msgId),
     items: (statusOf) =>
       rows.filter(isShown).map((row) => {
         const status = statusOf(row)
         const known = shown.get(row)
         if (known && known.status === status) return known
-        const item: TimelineItem = { ...row, own: status !== undefined, ...(status === undefined ? {} : { status }) }
+        const item: TimelineItem = { ...row, own: status !== undefined, ...present({ status }) }
         shown.set(row, item)
         return item
       }),

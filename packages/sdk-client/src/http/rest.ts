@@ -1,4 +1,4 @@
-import { type Clock, ImError, isImError, type Problem, type ServerErrorCode } from '@innerline/protocol'
+import { type Clock, ImError, type Problem, type ServerErrorCode } from '@innerline/protocol'
 import type { RequestOptions } from '../api/client.js'
 import type { TokenSource } from '../connection/token-source.js'
 import { asImError, errorOf, parseJson } from '../failure.js'
@@ -33,7 +33,7 @@ export function createRequest(base: string, tokens: TokenSource, clock: Clock, f
       const code = byStatus[status] ?? (status < 500 ? 'INVALID_REQUEST' : 'UNAVAILABLE')
       throw errorOf({ code, ...parseJson<Problem>(text) })
     } catch (cause) {
-      throw signal?.aborted && !isImError(cause) ? new ImError('CANCELLED', { cause }) : asImError(cause, 'UNAVAILABLE')
+      throw signal?.aborted ? new ImError('CANCELLED', { cause }) : asImError(cause, 'UNAVAILABLE')
     } finally {
       cancelTimer()
       off()
@@ -44,7 +44,8 @@ export function createRequest(base: string, tokens: TokenSource, clock: Clock, f
     try {
       return (await once(method, path, options, token)) as T
     } catch (error) {
-      if (!isImError(error, 'TOKEN_EXPIRED') && !isImError(error, 'UNAUTHORIZED')) throw error
+      const { code } = error as ImError
+      if (code !== 'TOKEN_EXPIRED' && code !== 'UNAUTHORIZED') throw error
       return (await once(method, path, options, await tokens.fetch('rejected'))) as T
     }
   }

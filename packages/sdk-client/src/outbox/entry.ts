@@ -32,7 +32,8 @@ export const entryOf = (record: OutboxRecord, clock: Clock): Entry => {
   }
 }
 
-const common = ({ msgId, conversationId, body, replyTo, mentions }: OutboxRecord, userId: string) => ({
+/** What is known of a message before it has its place in the log. */
+export const contentOf = ({ msgId, conversationId, body, replyTo, mentions }: OutboxRecord, userId: string) => ({
   conversationId,
   chatType: refOf(conversationId, userId).chatType,
   msgId,
@@ -44,17 +45,9 @@ const common = ({ msgId, conversationId, body, replyTo, mentions }: OutboxRecord
 
 export function itemOf(entry: Entry, userId: string): TimelineItem {
   const { record, phase, error } = entry
-  entry.item ??= { ...common(record, userId), timestamp: record.createdAt, own: true, status: phase, ...present({ error }) }
+  entry.item ??= { ...contentOf(record, userId), timestamp: record.createdAt, own: true, status: phase, ...present({ error }) }
   return entry.item
 }
-
-/** The message as the server's receipt says it was committed. */
-export const messageOf = (record: OutboxRecord, userId: string, seq: number, ord: number, timestamp: number): Message => ({
-  ...common(record, userId),
-  seq,
-  ord,
-  timestamp,
-})
 
 /** The frame's body; the same for every retry. */
 export function sendBodyOf({ msgId, conversationId, body, replyTo, mentions }: OutboxRecord, userId: string): object {

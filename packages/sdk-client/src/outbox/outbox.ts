@@ -1,12 +1,12 @@
 import { type Clock, HEADERS, type Ids, ImError, isClientMsgId, type SendableBody, SEND_DESTINATIONS } from '@innerline/protocol'
 import type { Message, Sending, SendOptions, TimelineItem } from '../api/message.js'
 import type { OutboxOptions } from '../api/options.js'
-import { backoff, draw } from '../delays.js'
+import { pauseMs } from '../delays.js'
 import type { Emit } from '../events.js'
 import { present } from '../present.js'
 import type { ImStore, OutboxRecord } from '../store/store.js'
 import { quiet } from '../waiting.js'
-import { type Entry, entryOf, itemOf, messageOf, sendBodyOf } from './entry.js'
+import { contentOf, type Entry, entryOf, itemOf, sendBodyOf } from './entry.js'
 
 const WINDOW = 8
 const DAY_MS = 86_400_000
@@ -95,7 +95,7 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
   }
   const later = (entry: Entry, error: ImError) => {
     const attempts = entry.attempts + 1
-    entry.timer.start(error.retryAfterMs ?? draw(backoff(attempts), ports.ids), pump)
+    entry.timer.start(pauseMs(error, attempts, ports.ids), pump)
     changed(entry, { phase: 'queued', error, attempts })
     pump()
   }
@@ -132,8 +132,8 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
   }
   const check = (json: string, msgId: string): ImError | undefined => {
     if (closed) return new ImError('CLIENT_CLOSED')
-    if (!isClientMsgId(msgId)) return new ImError('INVALID_REQUEST', { detail: 'msgId must be a lower-case UUID v4 or v7' })
-    if (entries.has(msgId)) return new ImError('MSG_ID_CONFLICT', { detail: 'it is in the outbox' })
+    if (!isClientMsgId(msgId)) return new ImError('INVALID_REQUEST', { detail: 'msgId is no lower-case UUID v4 or v7' })
+    if (entries.has(msgId)) return new ImError('MSG_ID_CONFLICT')
     if (new TextEncoder().encode(json).length > maxBodyBytes) return new ImError('TOO_LARGE')
     return entries.size - inPhase('failed').length >= maxSize ? new ImError('QUEUE_FULL') : undefined
   }
@@ -195,7 +195,7 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
     receipt(msgId, headers) {
       const entry = entries.get(msgId)
       const [seq = 0, ord = 0, timestamp = 0] = [HEADERS.seq, HEADERS.ord, HEADERS.timestamp].map((name) => Number(headers[name]))
-      if (entry && seq > 0) settle(entry, messageOf(entry.record, ports.userId(), seq, ord, timestamp))
+      if (entry && seq > 0) settle(entry, { ...contentOf(entry.record, ports.userId()), seq, ord, timestamp })
     },
     refused(msgId, error) {
       const entry = entries.get(msgId)
