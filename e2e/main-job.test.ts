@@ -82,7 +82,7 @@ describe.skipIf(noBrowser !== undefined)('two people in the demo, in a real brow
     let pages = 0
     let killed: Promise<void> | undefined
     await laptop.page.route(/api\/im\/offline\/d/, async (route) => {
-      if (++pages === 1) {
+      if (++pages === 2) {
         killed = laptop.fault('drop')
         await killed
       }
