@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest'
+import { describeViolations } from '../../../../sim/checker/index.js'
+import { freezeLine, freezeRun } from './freeze-run.js'
+import { privateServers } from './private-server.js'
+import type { Occupation } from './victim.js'
+
+const urlOf = (name: string): string => process.env[name === 'mariadb' ? 'MARIADB_URL' : 'MYSQL9_URL'] ?? ''
+
+/** How long the frozen process's conversation is held: from (or nothing is shown) and to, in ms. */
+const cases: readonly [Occupation, readonly [number, number]][] = [
+  ['append', [1_500, 5_000]],
+  ['tx-reading', [1_500, 5_000]],
+  ['tx', [1_500, 5_000]],
+  ['cursor', [0, 1_500]],
+  // The host's session has no timeouts: its conversation stays locked for as long as the host sleeps, and nothing else does.
+  ['tx-idle', [5_000, 9_000]],
+]
+/** MySQL keeps to the same timeouts by other code, so the two that depend on them are seen there as well; the rest in the long form. */
+const runs = privateServers.flatMap((name) => cases.slice(0, name === 'mariadb' ? cases.length : 2).map((each) => [name, ...each] as const))
+
+describe('a writer frozen by SIGSTOP', () => {
+  // Each waits most of the time, and each has a namespace of its own: beside each other they take the time of one.
+  it.concurrent.each(runs)('on %s in %s lets the others go on', async (name, occupation, [least, most]) => {
+    const run = await freezeRun(urlOf(name), occupation)
+    console.log(`${name}, ${freezeLine(run)}`)
+    expect(describeViolations(run.verdict.violations)).toBe('')
+    expect(run.resumedAfterMs, 'its conversation').toBeLessThan(most)
+    expect(run.resumedAfterMs, 'it was frozen with its locks held, or nothing is shown here').toBeGreaterThanOrEqual(least)
+    expect(run.appendsElsewhere).toBeGreaterThan(100)
+    expect(run.slowestElsewhereMs, 'all other conversations').toBeLessThan(1_500)
+    expect(run.slowestCursorMs, 'the cursor of the frozen process').toBeLessThan(1_500)
+  })
+})
