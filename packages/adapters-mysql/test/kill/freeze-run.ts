@@ -50,7 +50,14 @@ export async function freezeRun(uri: string, occupation: Occupation): Promise<Fr
     const feed = new FeedWatch(`reader beside ${occupation}`, storage, conversations, true)
     await feed.started()
     const others = new Others(storage, [held, ...elsewhere], userId)
-    victim = new WorkerProcess({ occupation, uri: relay.through(uri), namespace, conversationId: held, userId, rounds: 20 })
+    victim = new WorkerProcess({
+      occupation,
+      uri: relay.through(uri),
+      namespace,
+      conversationId: held,
+      userId,
+      rounds: occupation === 'tx-reading' ? 3 : 20,
+    })
     await victim.ready
     const { pattern, at } = TRAPS[occupation]
     const process = victim

@@ -12,7 +12,7 @@ export interface Harm {
 }
 
 /** KILLs connections at random until the load has ended. */
-export function killConnections({ uri, everyMs = 25, busyShare = 0.6 }: { uri: string; everyMs?: number; busyShare?: number }): Harm {
+export function killConnections({ uri, everyMs = 15, busyShare = 0.6 }: { uri: string; everyMs?: number; busyShare?: number }): Harm {
   let killer: ConnectionKiller | undefined
   const harm = async ({ ended }: RunUnderHarm): Promise<void> => {
     killer = new ConnectionKiller({ uri, everyMs, busyShare, seed: 1 })

@@ -23,7 +23,7 @@ describe.each(privateServers)('%s', (name) => {
   const server = ownServer(name)
 
   it('loses, repeats and misorders nothing while connections are killed at random', async () => {
-    const harm = killConnections({ uri: server().url, everyMs: 15 })
+    const harm = killConnections({ uri: server().url })
     const run = await killRun({ uri: server().url, kind: 'adapter', appends: APPENDS, harm })
     console.log(harm.says())
     expect(harm.count()).toBeGreaterThan(10)
