@@ -13,6 +13,7 @@ import { WorkerProcess } from './worker-process.js'
 const FROZEN_MS = 6_000
 const TRAP_MS = 15_000
 const PAUSE_MS = 60
+const USER = 'user-0'
 
 /** Where each occupation is frozen: behind its head lock and before its COMMIT, or as its statement's answer comes. */
 const TRAPS: Readonly<Record<Occupation, { readonly pattern: RegExp; readonly at: 'request' | 'response' }>> = {
@@ -34,65 +35,86 @@ export interface FreezeRun {
   readonly appendsElsewhere: number
 }
 
+/** A process ready to be frozen. `go` may be called once; several runs that go together do not wait for each other's processes to start. */
+export interface PreparedFreeze {
+  go(): Promise<FreezeRun>
+}
+
 /** Freezes a process in its work and watches how the others fare; then wakes it, lets it finish and holds everything against the log. */
-export async function freezeRun(uri: string, occupation: Occupation): Promise<FreezeRun> {
+export const freezeRun = async (uri: string, occupation: Occupation): Promise<FreezeRun> => (await prepareFreeze(uri, occupation)).go()
+
+export async function prepareFreeze(uri: string, occupation: Occupation): Promise<PreparedFreeze> {
   const namespace = `f${randomBytes(5).toString('hex')}`
-  const conversations = Array.from({ length: 13 }, (_, i) => `g~${namespace}-${i}`)
-  const [held, ...elsewhere] = conversations as [string, ...string[]]
-  const userId = 'user-0'
+  const conversations = Array.from({ length: 13 }, (_, i) => `g~${namespace}-${i}`) as [string, ...string[]]
   const relay = await FreezingRelay.start(uri)
   const storage = mysqlStorage({ uri, namespace })
-  await storage.start()
   let victim: WorkerProcess | undefined
-  try {
-    for (const conversationId of conversations)
-      await storage.openConversation({ conversationId, chatType: 'group', userIds: [userId, 'user-1'], nodeId: 'others', now: Date.now() })
-    const feed = new FeedWatch(`reader beside ${occupation}`, storage, conversations, true)
-    await feed.started()
-    const others = new Others(storage, [held, ...elsewhere], userId)
-    victim = new WorkerProcess({
-      occupation,
-      uri: relay.through(uri),
-      namespace,
-      conversationId: held,
-      userId,
-      rounds: occupation === 'tx-reading' ? 3 : 20,
-    })
-    await victim.ready
-    const { pattern, at } = TRAPS[occupation]
-    const process = victim
-    const sprung = relay.trap(pattern, at, () => process.freeze())
-    victim.begin()
-    const frozenAt = await Promise.race([sprung, late(`${occupation} was not met`)])
-    await sleep(FROZEN_MS)
-    const wokenAt = monotonicNow()
-    victim.thaw()
-    relay.release()
-    await Promise.race([victim.done, late(`${occupation} did not go on when it woke`)])
-    await others.stop()
-    const attempts = [...others.attempts, ...victim.attempts]
-    const log = (await Promise.all(conversations.map((conversationId) => readLog(storage, conversationId)))).flat()
-    const heads = await storage.readHeads(conversations)
-    const readers = [await feed.finish(TRAP_MS, false)]
-    const during = (each: { startedAt: number; endedAt?: number | undefined }): boolean =>
-      (each.endedAt ?? wokenAt) > frozenAt && each.startedAt < wokenAt
-    const longest = (each: readonly { startedAt: number; endedAt?: number | undefined }[]): number =>
-      each.filter(during).reduce((most, { startedAt, endedAt }) => Math.max(most, (endedAt ?? wokenAt) - startedAt), 0)
-    const there = others.attempts.filter((each) => each.conversationId !== held)
-    const after = others.attempts.filter((each) => each.conversationId === held && each.startedAt > frozenAt && each.outcome?.ok)
-    return {
-      occupation,
-      verdict: checkHistory({ attempts, log, heads, readers, cursors: others.cursors }),
-      resumedAfterMs: Math.min(...after.map((each) => each.endedAt as number)) - frozenAt,
-      slowestElsewhereMs: longest(there),
-      slowestCursorMs: longest(others.cursors),
-      appendsElsewhere: there.filter(during).length,
-    }
-  } finally {
+  const end = async (): Promise<void> => {
     victim?.kill()
     await storage.close()
     await relay.stop()
   }
+  try {
+    await storage.start()
+    for (const conversationId of conversations)
+      await storage.openConversation({ conversationId, chatType: 'group', userIds: [USER, 'user-1'], nodeId: 'others', now: Date.now() })
+    const rounds = occupation === 'tx-reading' ? 3 : 20
+    const task = { occupation, uri: relay.through(uri), namespace, conversationId: conversations[0], userId: USER, rounds }
+    const started = new WorkerProcess(task)
+    victim = started
+    await started.ready
+    return { go: () => observe({ occupation, conversations, relay, storage, victim: started }).finally(end) }
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+interface Scene {
+  readonly occupation: Occupation
+  readonly conversations: readonly [string, ...string[]]
+  readonly relay: FreezingRelay
+  readonly storage: Storage
+  readonly victim: WorkerProcess
+}
+
+async function observe({ occupation, conversations, relay, storage, victim }: Scene): Promise<FreezeRun> {
+  const feed = new FeedWatch(`reader beside ${occupation}`, storage, conversations, true)
+  await feed.started()
+  const others = new Others(storage, conversations, USER)
+  const { pattern, at } = TRAPS[occupation]
+  const sprung = relay.trap(pattern, at, () => victim.freeze())
+  victim.begin()
+  const frozenAt = await Promise.race([sprung, late(`${occupation} was not met`)])
+  await sleep(FROZEN_MS)
+  const wokenAt = monotonicNow()
+  victim.thaw()
+  relay.release()
+  await Promise.race([victim.done, late(`${occupation} did not go on when it woke`)])
+  await others.stop()
+  const attempts = [...others.attempts, ...victim.attempts]
+  const log = (await Promise.all(conversations.map((conversationId) => readLog(storage, conversationId)))).flat()
+  const heads = await storage.readHeads(conversations)
+  const readers = [await feed.finish(TRAP_MS, false)]
+  const during = (each: Span): boolean => (each.endedAt ?? wokenAt) > frozenAt && each.startedAt < wokenAt
+  const longest = (each: readonly Span[]): number =>
+    each.filter(during).reduce((most, { startedAt, endedAt }) => Math.max(most, (endedAt ?? wokenAt) - startedAt), 0)
+  const [held] = conversations
+  const there = others.attempts.filter((each) => each.conversationId !== held)
+  const after = others.attempts.filter((each) => each.conversationId === held && each.startedAt > frozenAt && each.outcome?.ok)
+  return {
+    occupation,
+    verdict: checkHistory({ attempts, log, heads, readers, cursors: others.cursors }),
+    resumedAfterMs: Math.min(...after.map((each) => each.endedAt as number)) - frozenAt,
+    slowestElsewhereMs: longest(there),
+    slowestCursorMs: longest(others.cursors),
+    appendsElsewhere: there.filter(during).length,
+  }
+}
+
+interface Span {
+  readonly startedAt: number
+  readonly endedAt?: number | undefined
 }
 
 /** Other writers: one strand to each conversation, all through one node's lanes, and one that moves the frozen process's own cursor. */
