@@ -29,9 +29,11 @@ export interface FreezeRun {
   readonly verdict: Verdict
   /** From the freeze to the first acknowledgement of an append to the frozen process's conversation that began after it. */
   readonly resumedAfterMs: number
-  /** The slowest append to any other conversation, and the slowest cursor move, while the process was frozen. */
+  /** While the process was frozen: the slowest append and the slowest cursor move in any other conversation. */
   readonly slowestElsewhereMs: number
   readonly slowestCursorMs: number
+  /** As above, of the cursor row that the frozen process's own append raises. */
+  readonly slowestOwnCursorMs: number
   readonly appendsElsewhere: number
 }
 
@@ -81,7 +83,7 @@ interface Scene {
 async function observe({ occupation, conversations, relay, storage, victim }: Scene): Promise<FreezeRun> {
   const feed = new FeedWatch(`reader beside ${occupation}`, storage, conversations, true)
   await feed.started()
-  const others = new Others(storage, conversations, USER)
+  const others = new Others(storage, conversations)
   const { pattern, at } = TRAPS[occupation]
   const sprung = relay.trap(pattern, at, () => victim.freeze())
   victim.begin()
@@ -107,7 +109,8 @@ async function observe({ occupation, conversations, relay, storage, victim }: Sc
     verdict: checkHistory({ attempts, log, heads, readers, cursors: others.cursors }),
     resumedAfterMs: Math.min(...after.map((each) => each.endedAt as number)) - frozenAt,
     slowestElsewhereMs: longest(there),
-    slowestCursorMs: longest(others.cursors),
+    slowestCursorMs: longest(others.moves.filter((move) => move.conversationId !== held)),
+    slowestOwnCursorMs: longest(others.moves.filter((move) => move.conversationId === held)),
     appendsElsewhere: there.filter(during).length,
   }
 }
@@ -117,10 +120,12 @@ interface Span {
   readonly endedAt?: number | undefined
 }
 
-/** Other writers: one strand to each conversation, all through one node's lanes, and one that moves the frozen process's own cursor. */
+/** Other writers: one strand to each conversation, all through one node's lanes, and two that move cursors: the frozen process's own, and another's elsewhere. */
 class Others {
   readonly attempts: Attempt[] = []
   readonly cursors: CursorObservation[] = []
+  /** Cursor moves, answered or not. */
+  readonly moves: (Span & { readonly conversationId: string })[] = []
   readonly #lanes: AppendLanes
   readonly #running: Promise<unknown>
   #stopped = false
@@ -128,7 +133,6 @@ class Others {
   constructor(
     private readonly storage: Storage,
     [held, ...elsewhere]: readonly [string, ...string[]],
-    private readonly userId: string,
   ) {
     this.#lanes = new AppendLanes({
       storage,
@@ -138,7 +142,12 @@ class Others {
       queueItems: 1_000,
       onCommitted: () => undefined,
     })
-    this.#running = Promise.all([this.#write(held), ...elsewhere.map((each) => this.#write(each)), this.#move(held)])
+    this.#running = Promise.all([
+      this.#write(held),
+      ...elsewhere.map((each) => this.#write(each)),
+      this.#move(held, USER),
+      this.#move(elsewhere[0] ?? held, 'user-1'),
+    ])
     this.#running.catch(() => undefined)
   }
 
@@ -186,13 +195,19 @@ class Others {
     }
   }
 
-  async #move(conversationId: string): Promise<void> {
-    while (!this.#stopped) {
+  async #move(conversationId: string, userId: string): Promise<void> {
+    for (let n = 1; !this.#stopped; n++) {
       const startedAt = monotonicNow()
-      const [state] = await this.storage.advanceCursors([{ conversationId, userId: this.userId, deliveredSeq: 1_000_000, readSeq: 0 }])
-      if (state === undefined) throw new Error(`${this.userId} has no cursor in ${conversationId}.`)
-      const { deliveredSeq, readSeq } = state
-      this.cursors.push({ userId: this.userId, conversationId, startedAt, endedAt: monotonicNow(), deliveredSeq, readSeq })
+      try {
+        // One further each time, so that each writes.
+        const [state] = await this.storage.advanceCursors([{ conversationId, userId, deliveredSeq: n, readSeq: 0 }])
+        if (state === undefined) throw new Error(`${userId} has no cursor in ${conversationId}.`)
+        const { deliveredSeq, readSeq } = state
+        this.cursors.push({ userId, conversationId, startedAt, endedAt: monotonicNow(), deliveredSeq, readSeq })
+      } catch (error) {
+        if (!isImError(error)) throw error
+      }
+      this.moves.push({ conversationId, startedAt, endedAt: monotonicNow() })
       await sleep(PAUSE_MS)
     }
   }
@@ -203,6 +218,6 @@ const late = (what: string): Promise<never> => sleep(TRAP_MS).then(() => Promise
 export const freezeLine = (run: FreezeRun): string =>
   [
     `frozen in ${run.occupation}: its conversation goes on after ${Math.round(run.resumedAfterMs)} ms`,
-    `slowest of ${run.appendsElsewhere} appends elsewhere ${Math.round(run.slowestElsewhereMs)} ms, slowest cursor move ${Math.round(run.slowestCursorMs)} ms`,
+    `slowest of ${run.appendsElsewhere} appends elsewhere ${Math.round(run.slowestElsewhereMs)} ms, slowest cursor move ${Math.round(run.slowestCursorMs)} ms, of its own cursor ${Math.round(run.slowestOwnCursorMs)} ms`,
     `${run.verdict.figures.entries} stored, violations ${run.verdict.violations.length}`,
   ].join('; ')
