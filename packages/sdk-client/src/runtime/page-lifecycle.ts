@@ -10,11 +10,12 @@ export const pageLifecycle: Lifecycle = {
     const page = globalThis as EventSource & { readonly document?: EventSource & { readonly visibilityState?: string } }
     const { document } = page
     const watching = new AbortController()
-    for (const type of ['online', 'pageshow']) page.addEventListener?.(type, () => onWake(), watching)
+    const { signal } = watching
+    for (const type of ['online', 'pageshow']) page.addEventListener?.(type, () => onWake(), { signal })
     const onVisibility = () => {
       if (document?.visibilityState === 'visible') onWake()
     }
-    document?.addEventListener?.('visibilitychange', onVisibility, watching)
+    document?.addEventListener?.('visibilitychange', onVisibility, { signal })
     return () => watching.abort()
   },
 }
