@@ -245,7 +245,8 @@ describe('bad input over real sockets', () => {
       if (socket.unsentBytes > 64 * KIB * KIB) break
     }
     socket.end()
-    await until('it is gone', () => server.im.stats().connections === before)
+    // At the latest: 10 s without progress, a visit, and 5 s for a close that is never answered.
+    await until('it is gone', () => server.im.stats().connections === before, 20_000)
   })
 
   it('half a frame and then nothing harms nobody', async () => {
