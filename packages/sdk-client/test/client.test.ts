@@ -27,4 +27,16 @@ describe('a client against a server', () => {
     await im.destroy()
     expect(clock.pending).toBe(0)
   })
+
+  it('tells every listener of one state before the next, though a listener moves on at once', async () => {
+    const { im } = harness()
+    const seen: string[] = []
+    im.on('connection', ({ status }) => {
+      if (status === 'connected') void im.disconnect()
+    })
+    im.on('connection', ({ status }) => seen.push(status))
+    await im.connect()
+    await settle()
+    expect(seen).toEqual(['connecting', 'connected', 'idle'])
+  })
 })

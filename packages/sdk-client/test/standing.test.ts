@@ -132,4 +132,17 @@ describe('what is shown of a conversation', () => {
     expect(server.requests.map(({ path }) => path)).toEqual(['/api/im/offline/summary'])
     expect(im.conversations.totalUnread.getSnapshot()).toBe(1)
   })
+
+  it('does not ask for the summary once it is disconnected', async () => {
+    const { im, server, clock } = await connected()
+    server.sendSummary = false
+    server.commit('g~new', { fromUserId: 'bob' })
+    server.members = () => ['alice']
+    server.publish(server.log('g~new')[0] as Message)
+    await settle()
+    await im.disconnect()
+    await clock.advance(10_000)
+    expect(server.requests).toEqual([])
+    expect(clock.pending).toBe(0)
+  })
 })

@@ -73,4 +73,35 @@ describe('a device store', () => {
     expect([...messages.map(({ seq }) => seq), ...told].sort()).toEqual([1, 2, 3])
     expect(seqs(other.conversations.get(DIRECT))).toEqual([1, 2, 3])
   })
+
+  it('does not put rows of an epoch that is over before those of the new one', async () => {
+    const memory = memoryStore()
+    let release = () => {}
+    const storage: ImStore = {
+      ...memory,
+      async rows(id, from, to) {
+        if (to === 70) await new Promise<void>((resolve) => (release = resolve))
+        return memory.rows(id, from, to)
+      },
+    }
+    const { im, client, server, chat } = await connected(fill(120), { storage })
+    await chat.open()
+    await im.destroy()
+    const next = client()
+    await next.connect()
+    const again = next.conversations.get(DIRECT)
+    await again.open()
+    expect(seqs(again)).toEqual(upTo(120, 71))
+    const older = again.loadOlder()
+    await settle()
+    // The restored storage has fewer entries.
+    server.log(DIRECT).length = 60
+    server.epoch = 2
+    server.last.event({ ...server.summary('alice') })
+    await settle()
+    expect(seqs(again)).toEqual(upTo(60))
+    release()
+    expect(await older).toEqual({ hasMore: false })
+    expect(seqs(again)).toEqual(upTo(60))
+  })
 })
