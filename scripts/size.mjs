@@ -3,10 +3,8 @@ import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import { root } from './toolchain/run.mjs'
 
-/** What the SDK is to come down to; see docs/adr/0003-sdk-size.md. */
-const GOAL_BYTES = 16_000
-/** What it may not grow beyond meanwhile. Only ever lowered. */
-const BUDGET_BYTES = 23_000
+/** Only ever lowered. */
+const BUDGET_BYTES = 16_000
 
 const { outputFiles, metafile } = await build({
   stdin: { contents: `export { createImClient } from '@innerline/sdk-client'`, resolveDir: `${root}examples/demo` },
@@ -22,7 +20,7 @@ const { outputFiles, metafile } = await build({
   tsconfigRaw: '{}',
 })
 const bytes = gzipSync(outputFiles[0].contents, { level: 9 }).length
-console.log(`@innerline/sdk-client: ${bytes} bytes min+gzip; budget ${BUDGET_BYTES}, goal ${GOAL_BYTES}`)
+console.log(`@innerline/sdk-client: ${bytes} bytes min+gzip of ${BUDGET_BYTES}`)
 if (bytes > BUDGET_BYTES) {
   const parts = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.entries(inputs))
   parts.sort(([, a], [, b]) => b.bytesInOutput - a.bytesInOutput)
