@@ -80,8 +80,9 @@ describe('a device store', () => {
     const storage: ImStore = {
       ...memory,
       async rows(id, from, to) {
+        const found = await memory.rows(id, from, to)
         if (to === 70) await new Promise<void>((resolve) => (release = resolve))
-        return memory.rows(id, from, to)
+        return found
       },
     }
     const { im, client, server, chat } = await connected(fill(120), { storage })
