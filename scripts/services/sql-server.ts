@@ -60,7 +60,16 @@ export async function startSqlServer(server: SqlServer, request: StartRequest): 
     cpSync(template, data, { recursive: true })
     writeFileSync(join(folder, 'init.sql'), `CREATE DATABASE IF NOT EXISTS ${DATABASE} CHARACTER SET utf8mb4;\n`)
     const port = await freePort()
-    const options = [...sqlOptions(data, port), `--init-file=${join(folder, 'init.sql')}`, ...server.options, ...(request.extraArgs ?? [])]
+    // A server that starts deletes the temporary tables it finds, in a shared folder those of the others too: MariaDB then dies of it.
+    const temporary = join(folder, 'tmp')
+    mkdirSync(temporary)
+    const options = [
+      ...sqlOptions(data, port),
+      `--tmpdir=${temporary}`,
+      `--init-file=${join(folder, 'init.sql')}`,
+      ...server.options,
+      ...(request.extraArgs ?? []),
+    ]
     const instance = new ServerInstance({
       service: server.service,
       url: sqlUrl(port),
