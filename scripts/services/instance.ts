@@ -1,4 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -138,14 +139,30 @@ const isZombie = (pid: number): boolean => ps(pid, 'stat').startsWith('Z')
 const ps = (pid: number, column: string): string =>
   spawnSync('ps', ['-ww', '-o', `${column}=`, '-p', String(pid)], { encoding: 'utf8' }).stdout?.trim() ?? ''
 
-/** A port that nothing listens on. Somebody else can still take it first; the server then says so and the caller tries another. */
-export function freePort(): Promise<number> {
+/** Below the ports that systems give to outgoing connections. */
+const PORTS = { from: 20_000, count: 10_000 }
+const PORT_ATTEMPTS = 50
+
+/**
+ * A port that nothing listens on. Not one that the system would choose: while a server on such a port is down, a client that tries to
+ * reach it may be given that very port as its own, be connected to itself and keep the server from coming back. Somebody else can still
+ * take it first; the server then says so and the caller tries another.
+ */
+export async function freePort(): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    const port = PORTS.from + randomInt(PORTS.count)
+    try {
+      return await listenOnce(port)
+    } catch (error) {
+      if (attempt >= PORT_ATTEMPTS || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    }
+  }
+}
+
+function listenOnce(port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(port)))
   })
 }

@@ -29,9 +29,14 @@ function checkForward(group: readonly CursorObservation[], side: (typeof SIDES)[
     for (let ended = byEnd[next]; ended !== undefined && ended.endedAt < seen.startedAt; ended = byEnd[++next])
       if (furthest === undefined || ended[side] > furthest[side]) furthest = ended
     if (furthest !== undefined && seen[side] < furthest[side])
-      found.push({ rule: 'cursor-backward', detail: `${show(seen)}, ${side} was ${furthest[side]} before` })
+      found.push({ rule: 'cursor-backward', detail: `${show(seen)}, ${side} was ${furthest[side]} before, as ${howSeen(furthest, side)}` })
   }
   return found
+}
+
+const howSeen = (seen: CursorObservation, side: (typeof SIDES)[number]): string => {
+  if (seen.asked === undefined) return 'a read showed'
+  return seen.asked[side] === seen[side] ? 'the answer to a move to it said' : 'the answer to a move to less said'
 }
 
 const show = ({ userId, conversationId, deliveredSeq, readSeq }: CursorObservation): string =>

@@ -75,7 +75,8 @@ export async function killRun(options: KillRunOptions): Promise<KillRun> {
       options.appends,
       ended.signal,
     )
-    await done.finally(() => ended.abort())
+    // A server that does not come back is what is wrong then, not the writers that wait for it.
+    await Promise.race([done, harm.then(() => done)]).finally(() => ended.abort())
     await harm
     const loadMs = lastEnd(started) - loadStart
     readers.push(...(await late))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { describeViolations } from '../../../../sim/checker/index.js'
-import { killConnections, killServer } from './harms.js'
+import { crashSafe, killConnections, killServer } from './harms.js'
 import { figuresLine, type KillRun, killRun } from './kill-run.js'
 import { ownServer, privateServers } from './private-server.js'
 
@@ -20,7 +20,7 @@ function expectKept(run: KillRun): void {
 }
 
 describe.each(privateServers)('%s', (name) => {
-  const server = ownServer(name)
+  const server = ownServer(name, crashSafe(name))
 
   it('loses, repeats and misorders nothing while connections are killed at random', async () => {
     const harm = killConnections({ uri: server().url })

@@ -2,14 +2,14 @@ import { describeViolations } from '../../../../sim/checker/index.js'
 import { startService } from '../../../../scripts/services/provide.js'
 import { ServiceUnavailable } from '../../../../scripts/services/service.js'
 import { freezeLine, freezeRun } from './freeze-run.js'
-import { killConnections, killServer, type Harm } from './harms.js'
+import { crashSafe, killConnections, killServer, type Harm } from './harms.js'
 import { figuresLine, killRun } from './kill-run.js'
 import type { Occupation } from './victim.js'
 
-const USAGE = `node scripts/kill-tests.mjs [--appends=50000] [--service=mariadb] [--service=mysql9] [--only=connections|server|freeze]
+const USAGE = `node scripts/kill-tests.mjs [--appends=50000] [--service=mariadb] [--service=mysql9] [--only=connections|server|freeze] [--no-binlog]
 
 Kills connections at random, the server in mid-load and freezes writers, on private servers, and checks every acknowledgement,
-the logs, the feed and the cursors afterwards. By default everything on every service that can be had here.`
+the logs, the feed and the cursors afterwards. By default everything on every service that can be had here.\n--no-binlog shows what a killed server then takes back from readers, now and then.`
 
 const values = (name: string): string[] =>
   process.argv.flatMap((word) => (word.startsWith(`--${name}=`) ? [word.slice(name.length + 3)] : []))
@@ -33,10 +33,12 @@ function report(violations: string): void {
 }
 
 async function all(name: string): Promise<void> {
-  const service = await startService(name).catch((error: unknown) => {
-    if (!(error instanceof ServiceUnavailable) || named.length > 0) throw error
-    console.log(`\n== ${name}: SKIPPED. ${error.message}`)
-  })
+  const service = await startService(name, { extraArgs: process.argv.includes('--no-binlog') ? [] : crashSafe(name) }).catch(
+    (error: unknown) => {
+      if (!(error instanceof ServiceUnavailable) || named.length > 0) throw error
+      console.log(`\n== ${name}: SKIPPED. ${error.message}`)
+    },
+  )
   if (service === undefined) return
   const [instance] = service.instances
   const { url: uri } = service

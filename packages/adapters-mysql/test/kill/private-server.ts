@@ -9,10 +9,10 @@ export const privateServers = (['mariadb', 'mysql9'] as const).filter((name) =>
 )
 
 /** A server of the describe block's own, whose connections nobody else has. */
-export function ownServer(name: string): () => RunningService {
+export function ownServer(name: string, extraArgs: readonly string[] = []): () => RunningService {
   let running: RunningService | undefined
   beforeAll(async () => {
-    running = await startService(name)
+    running = await startService(name, { extraArgs })
   })
   afterAll(() => running?.stop())
   return () => {

@@ -152,7 +152,9 @@ const refused = (code: string): Refused => {
   return { ok: false, code, final: entry?.retry === 'never' }
 }
 
-const say = (report: WorkerReport): void => void process.send?.(report)
+const say = (report: WorkerReport): void => {
+  if (process.connected) process.send?.(report)
+}
 
 process.once('message', (task: WorkerTask) => {
   new Worker(task).run().then(
