@@ -1,6 +1,6 @@
 import { ImError } from '@innerline/protocol'
 import type { Cancel, Clock } from '@innerline/server-core'
-import { type DriverConnection, type OpenConnection, runStatements, type StatementResult } from './driver.js'
+import { DeadlineError, type DriverConnection, type OpenConnection, runStatements, type StatementResult } from './driver.js'
 import type { Sql } from './sql.js'
 import { sql } from './sql.js'
 
@@ -13,6 +13,8 @@ export interface ConnectionPoolOptions {
   readonly acquireMs: number
   /** A statement without an answer for so long costs its connection. */
   readonly deadlineMs: number
+  /** A connection was given up in mid-statement; the server may still be at work on it. */
+  readonly onDeadline: (threadId: number) => void
 }
 
 /** Below what servers and balancers cut idle connections at, so that one is rarely found dead. */
@@ -36,10 +38,17 @@ export class OwnConnection {
     readonly raw: DriverConnection,
     private readonly clock: Clock,
     private readonly deadlineMs: number,
+    private readonly onDeadline: (threadId: number) => void,
   ) {}
 
-  run(statements: readonly Sql[], deadlineMs = this.deadlineMs): Promise<readonly StatementResult[]> {
-    return runStatements(this.raw, statements, this.clock, deadlineMs)
+  /** Runs one packet of statements. Rejects with the driver's error. */
+  async run(statements: readonly Sql[]): Promise<readonly StatementResult[]> {
+    try {
+      return await runStatements(this.raw, statements, this.clock, this.deadlineMs)
+    } catch (error) {
+      if (error instanceof DeadlineError && typeof this.raw.threadId === 'number') this.onDeadline(this.raw.threadId)
+      throw error
+    }
   }
 }
 
@@ -133,10 +142,10 @@ export class ConnectionPool {
   }
 
   async #open(): Promise<OwnConnection> {
-    const { open, clock, deadlineMs } = this.#options
+    const { open, clock, deadlineMs, onDeadline } = this.#options
     this.#opening++
     try {
-      const connection = new OwnConnection(await open(), clock, deadlineMs)
+      const connection = new OwnConnection(await open(), clock, deadlineMs, onDeadline)
       try {
         await connection.run(sessionSetup)
       } catch (error) {

@@ -2,14 +2,15 @@ import { ImError } from '@innerline/protocol'
 import type { Clock, Ids } from '@innerline/server-core'
 import type { BorrowedPool } from './borrowed-pool.js'
 import { ConnectionPool } from './connection-pool.js'
-import type { OpenConnection, Row, StatementResult } from './driver.js'
-import type { Sql } from './sql.js'
+import { type OpenConnection, type Row, runStatements, type StatementResult } from './driver.js'
+import { type Sql, sql } from './sql.js'
 import { breaksConnection, classify } from './sql-errors.js'
 import type { Tables } from './tables.js'
 import { inTransaction, type Transaction } from './transaction.js'
 
 const ATTEMPTS = 5
 const BACKOFF_MS = 20
+const KILL_MS = 3_000
 
 export interface DatabaseOptions {
   readonly tables: Tables
@@ -41,25 +42,28 @@ export class Database {
     this.clock = clock
     this.ids = ids
     this.#borrowed = options.borrowed
-    const pool = (limit: number): ConnectionPool => new ConnectionPool({ open, clock, limit, acquireMs, deadlineMs })
+    const pool = (limit: number): ConnectionPool =>
+      new ConnectionPool({ open, clock, limit, acquireMs, deadlineMs, onDeadline: (threadId) => void kill(open, clock, threadId) })
     this.append = pool(limits.append)
     this.spare = pool(limits.spare)
     this.general = pool(limits.general)
   }
 
-  /** Rows of one SELECT, from one snapshot taken after the call. A connection found dead is tried again once. */
+  /** Rows of one SELECT, from one snapshot taken after the call. What a borrowed or dead connection fails at is asked once more on one of ours. */
   async read(statement: Sql): Promise<readonly Row[]> {
     try {
-      return await this.#readOnce(statement)
+      const rows = await this.#borrowed?.read(statement)
+      if (rows !== undefined) return rows
+      return await this.readOwn(statement)
     } catch (error) {
-      if (classify(error) !== 'lost') throw error
-      return this.#readOnce(statement)
+      const kind = classify(error)
+      if (kind !== 'lost' && kind !== 'full') throw error
+      return this.readOwn(statement)
     }
   }
 
-  async #readOnce(statement: Sql): Promise<readonly Row[]> {
-    const rows = await this.#borrowed?.read(statement)
-    if (rows !== undefined) return rows
+  /** As `read`, never on the host's pool: for a caller that keeps one of the pool's connections busy. */
+  async readOwn(statement: Sql): Promise<readonly Row[]> {
     return (await this.#onGeneral([statement]))[0] as readonly Row[]
   }
 
@@ -112,6 +116,16 @@ export class Database {
       else this.general.release(connection)
       throw error
     }
+  }
+}
+
+/** The server goes on with a statement whose client has left, and keeps its locks. Best effort. */
+async function kill(open: OpenConnection, clock: Clock, threadId: number): Promise<void> {
+  try {
+    const connection = await open()
+    await runStatements(connection, [sql`KILL ${threadId}`], clock, KILL_MS).finally(() => connection.destroy())
+  } catch {
+    // The database does not answer, or has ended the statement by itself.
   }
 }
 

@@ -49,6 +49,9 @@ export function resolveOptions(options: MysqlStorageOptions): ResolvedOptions {
     throw new TypeError('mysqlStorage: `pool` is no mysql2 pool; it has no getConnection().')
   }
   if (!['auto', 'verify', 'off'].includes(migrations)) throw new TypeError("mysqlStorage: `migrations` is 'auto', 'verify' or 'off'.")
+  if (uri !== undefined && !/^mysql2?:\/\/[^/]+\/[^/?]+/.test(uri)) {
+    throw new TypeError('mysqlStorage: `uri` must look like mysql://user:password@host:3306/database.')
+  }
   const own = connection ?? uri ?? (pool && connectionOptionsOf(pool))
   if (own === undefined) {
     throw new TypeError(
@@ -62,7 +65,7 @@ export function resolveOptions(options: MysqlStorageOptions): ResolvedOptions {
     migrations,
     limits: { append: limitOf(connections.append, 8), spare: limitOf(connections.spare, 4), general: limitOf(connections.general, 6) },
     acquireMs: 5_000,
-    borrowMs: 250,
+    borrowMs: 100,
     deadlineMs: options.deadlineMs ?? 10_000,
     warn: (message) => (logger === undefined ? process.emitWarning(message, 'InnerlineMysql') : logger.warn({}, message)),
     clock: options.clock ?? systemClock,

@@ -18,8 +18,15 @@ import {
 import { type AppendPlan, isStale, planAppend } from './plan.js'
 import { type Step, writesOf } from './statements.js'
 
-/** Somebody holds rows of this batch; everything of this attempt is undone. */
-export class HeadsHeld extends Error {}
+/** Somebody holds heads of this batch, or other rows of it; everything of this attempt is undone. */
+export class HeadsHeld extends Error {
+  constructor(
+    readonly what: 'heads' | 'other rows',
+    cause?: unknown,
+  ) {
+    super(`A lock on ${what} was not given in time.`, { cause })
+  }
+}
 
 /** A unique key was there. `msgId`: the same id committed meanwhile elsewhere; `position`: the head is behind its log. */
 export class DuplicateKey extends Error {
@@ -76,7 +83,7 @@ async function lock(
   const heads = new Map<string, LockedHead>()
   const wanted = [...known.values()]
   const find = findStored(tables, items)
-  const results = await heldOr(() =>
+  const results = await heldOr('heads', () =>
     wanted.length === 0 ? transaction.begin(find) : transaction.begin(lockHeads(tables, wanted, waiting), find),
   )
   for (const row of wanted.length === 0 ? [] : rowsOf(results[0])) {
@@ -90,7 +97,7 @@ async function lock(
     keys.forget(conversationId)
     held.add(conversationId)
   }
-  if (held.size > 0 && waiting === 'wait') throw new HeadsHeld('A key led to no head.')
+  if (held.size > 0 && waiting === 'wait') throw new HeadsHeld('heads')
   return { heads, held, stored: storedEntriesOf(rowsOf(results.at(-1))) }
 }
 
@@ -116,7 +123,7 @@ async function commit(database: Database, transaction: Transaction, attempt: Att
   if (steps.length === 0) return
   for (const { item, seq, timestamp } of plan.entries) attempt.doubted.set(item.msgId, { seq, timestamp })
   try {
-    await heldOr(() => transaction.commit(...steps.map((step) => step.sql)))
+    await heldOr('other rows', () => transaction.commit(...steps.map((step) => step.sql)))
   } catch (error) {
     if (classify(error) === 'duplicate') throw duplicateOf(error, steps)
     throw error
@@ -131,11 +138,11 @@ function duplicateOf(error: unknown, steps: readonly Step[]): DuplicateKey {
   return new DuplicateKey(String(message).includes('uk_msg_id') ? 'msgId' : 'position', error)
 }
 
-async function heldOr<T>(run: () => Promise<T>): Promise<T> {
+async function heldOr<T>(what: HeadsHeld['what'], run: () => Promise<T>): Promise<T> {
   try {
     return await run()
   } catch (error) {
-    if (classify(error) === 'lock-wait') throw new HeadsHeld('A lock was not given in time.', { cause: error })
+    if (classify(error) === 'lock-wait') throw new HeadsHeld(what, error)
     throw error
   }
 }

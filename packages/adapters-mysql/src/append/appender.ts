@@ -73,12 +73,13 @@ export class Appender {
 
   /** First all heads; only after a lock wait timeout those that are free, and the held ones alone and beside. */
   async #appendPart(work: Work, deadline: number): Promise<readonly AppendResult[]> {
+    let results: (AppendResult | undefined)[]
     try {
       return (await this.#retrying(this.#database.append, work, 'wait')) as AppendResult[]
     } catch (error) {
       if (!(error instanceof HeadsHeld)) throw error
+      results = error.what === 'heads' ? await this.#appendFree(work) : await this.#appendApart(work)
     }
-    const results = await this.#appendFree(work)
     const held = new Map<string, number[]>()
     results.forEach((result, index) => {
       if (result !== undefined) return
@@ -104,13 +105,17 @@ export class Appender {
       return [...(await this.#retrying(this.#database.append, work, 'skip'))]
     } catch (error) {
       if (!(error instanceof HeadsHeld)) throw error
+      return this.#appendApart(work)
     }
-    // Not a head but another row is held (a cursor, a msgId under way elsewhere): find out whose, one conversation at a time.
-    const results = new Array<AppendResult | undefined>(work.items.length)
+  }
+
+  /** Not a head but another row is held (a cursor, a msgId under way elsewhere): one conversation at a time shows whose. */
+  async #appendApart(work: Work): Promise<(AppendResult | undefined)[]> {
+    const results: (AppendResult | undefined)[] = work.items.map(() => undefined)
     for (const conversationId of new Set(work.items.map((item) => item.conversationId))) {
       const indexes = work.items.flatMap((item, index) => (item.conversationId === conversationId ? [index] : []))
+      const items = indexes.map((index) => work.items[index] as AppendItem)
       try {
-        const items = indexes.map((index) => work.items[index] as AppendItem)
         const answers = await this.#retrying(this.#database.append, { ...work, items }, 'skip')
         indexes.forEach((index, i) => {
           results[index] = answers[i]
@@ -130,6 +135,8 @@ export class Appender {
         return await this.#retrying(spare, work, 'wait')
       } catch (error) {
         if (!(error instanceof HeadsHeld)) return work.items.map(() => refused(error))
+        // Others may be waiting for a spare connection too.
+        await this.#database.pause(BACKOFF_MS)
       }
     }
     return work.items.map(() => busy)

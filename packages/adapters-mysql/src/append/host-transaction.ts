@@ -6,8 +6,8 @@ import type { ConversationKeys } from '../keys.js'
 import { entryColumns } from '../rows.js'
 import { type Sql, sql, uuid } from '../sql.js'
 import { classify } from '../sql-errors.js'
-import { findMembers, findStored, type LockedHead, lockedHeadOf, lockHeads, membersOf, storedEntriesOf } from './lock-heads.js'
-import { isStale, planAppend } from './plan.js'
+import { findMembers, findStored, type LockedHead, lockedHeadOf, lockHeads, memberKey, membersOf, storedEntriesOf } from './lock-heads.js'
+import { type AppendPlan, isStale, planAppend } from './plan.js'
 import { writesOf } from './statements.js'
 import { refusalOf } from './valid-item.js'
 
@@ -52,7 +52,7 @@ async function appendItem(
   const refusal = refusalOf(item)
   if (refusal !== undefined) return refusal
   // On a connection of ours, so that nothing is locked and the host's snapshot does not hide it.
-  const committed = storedEntriesOf(await database.read(findStored(database.tables, [item])))
+  const committed = storedEntriesOf(await database.readOwn(findStored(database.tables, [item])))
   const key = (await keys.of([item.conversationId])).get(item.conversationId)
   if (key === undefined) {
     return committed.has(item.msgId) ? { ok: false, code: 'MSG_ID_CONFLICT' } : notOpen
@@ -79,9 +79,9 @@ async function decide(database: Database, run: Run, item: AppendItem, batch: App
   const heads = new Map([[item.conversationId, locked]])
   // Members change under the head's lock, which is held here: what a fresh look shows stays true, and locks nothing.
   const stale = isStale(item, locked) ? [{ key: locked.key, userId: item.fromUserId }] : []
-  const members = stale.length === 0 ? new Map() : membersOf(await database.read(findMembers(tables, stale)))
-  const stored = storedEntriesOf(await database.read(findStored(tables, [item])))
-  const plan = planAppend({ items: [item], now: batch.now, heads, stored, members })
+  const members = stale.length === 0 ? new Map() : membersOf(await database.readOwn(findMembers(tables, stale)))
+  const stored = storedEntriesOf(await database.readOwn(findStored(tables, [item])))
+  const plan = await withoutAbsentRows(database, locked, planAppend({ items: [item], now: batch.now, heads, stored, members }))
   const [result] = plan.results as [AppendResult]
   const [insert, ...rest] = writesOf(tables, plan, batch.nodeId, batch.now)
   if (insert === undefined) return result
@@ -99,6 +99,17 @@ async function decide(database: Database, run: Run, item: AppendItem, batch: App
   }
   for (const step of rest) await run(step.sql)
   return result
+}
+
+/**
+ * Leaves out moves of cursor rows that do not exist: at REPEATABLE READ an update that finds none locks the gap where it
+ * would be, and another conversation's members could not be added there.
+ */
+async function withoutAbsentRows(database: Database, locked: LockedHead, plan: AppendPlan): Promise<AppendPlan> {
+  if (plan.cursors.length === 0) return plan
+  const pairs = plan.cursors.map(({ userId }) => ({ key: locked.key, userId }))
+  const present = membersOf(await database.readOwn(findMembers(database.tables, pairs)))
+  return { ...plan, cursors: plan.cursors.filter(({ key, userId }) => present.has(memberKey(key, userId))) }
 }
 
 function hostError(error: unknown): ImError {

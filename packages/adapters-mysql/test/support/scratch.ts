@@ -20,6 +20,8 @@ export async function rowsOf(connection: Connection, statement: string): Promise
 export async function dropNamespace(uri: string, namespace: string): Promise<void> {
   const connection = await connect(uri)
   try {
+    // A connection that a failed test left open must not hold up the whole run.
+    await connection.query('SET SESSION lock_wait_timeout = 5')
     const found = await rowsOf(
       connection,
       `SELECT table_name AS name, table_type AS type FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE '${namespace}\\_%'`,
