@@ -122,5 +122,6 @@ function withRelease(outer: { readonly connection?: PooledConnection } & PooledC
     end: () => outer.release(),
     on: (event, listener) => inner.on(event, listener),
     release: () => outer.release(),
+    config: inner.config,
   }
 }

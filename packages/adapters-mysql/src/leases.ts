@@ -36,7 +36,7 @@ export function leaseStorage(database: Database): LeaseStorage {
     },
     async listDeadLetters(limit) {
       const rows = await database.read(
-        sql`SELECT d.id,d.consumer,d.record_key,d.record,d.error,d.created_at FROM ${deadLetter} d ORDER BY d.id DESC LIMIT ${limit}`,
+        sql`SELECT d.id,CAST(d.consumer AS BINARY) AS consumer,d.record_key,d.record,d.error,d.created_at FROM ${deadLetter} d ORDER BY d.id DESC LIMIT ${limit}`,
       )
       return rows.map((row) => ({
         ...{ id: toSeq(row['id']), at: toSeq(row['created_at']), group: toText(row['consumer']), key: toText(row['record_key']) },

@@ -7,7 +7,8 @@ import { bytes, id, ids, isStorableId, listed, Sql, sql, text } from './sql.js'
 /** Users of the built-in accounts. */
 export function userStorage(database: Database): UserStorage {
   const { user } = database.tables
-  const columns = sql`u.user_id,u.user_type,u.display_name,u.avatar,u.roles,u.password_hash`
+  // As bytes: a borrowed connection may have a charset that lacks half of them.
+  const columns = sql`u.user_id,u.user_type,CAST(u.display_name AS BINARY) AS display_name,u.avatar,u.roles,u.password_hash`
   return {
     async readUsers(userIds) {
       if (userIds.length === 0) return []

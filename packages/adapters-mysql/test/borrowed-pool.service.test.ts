@@ -22,16 +22,20 @@ const worst = {
 for (const { name, uri } of testServers) {
   describe(`a borrowed pool on ${name}`, () => {
     const pools: Pool[] = []
+    let used = 0
     const worstPool = (): Pool => {
       const pool = mysql.createPool({ uri, ...worst } as never)
       pool.on('connection', (connection) => {
         const plain = connection as unknown as { query(statement: string): unknown }
         plain.query("SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'")
       })
+      pool.on('release', () => used++)
       pools.push(pool)
       return pool
     }
     afterAll(async () => {
+      // A pool that fails at everything would be passed over for our own connections, and prove nothing.
+      expect(used, 'reads were made on the pools and their connections given back').toBeGreaterThan(500)
       // Still open: the storages that borrowed them were closed before.
       for (const pool of pools) {
         await pool.query('SELECT 1')
