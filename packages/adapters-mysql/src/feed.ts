@@ -40,15 +40,19 @@ export function feedStorage(database: Database): FeedStorage {
 /** Late ids and newer ones, and the state they are judged by, from one snapshot: a deletion between two reads would be a hidden hole. */
 export function changesStatement(tables: Tables, position: FeedPosition, limit: number): Sql {
   const columns = sql`c.id,c.kind,c.session_id,c.channels,c.first_seq,c.last_seq,c.member_version,c.node_id,c.created_at`
+  if (position.missing.length === 0) {
+    return sql`SELECT f.epoch,f.low_id,${columns} FROM ${stateRow(tables)} LEFT JOIN ${tables.change} c ON c.id>${
+      position.id
+    } WHERE f.id=1 ORDER BY c.id LIMIT ${limit + 1}`
+  }
   const newer = sql`(SELECT ${columns} FROM ${tables.change} c WHERE c.id>${position.id} ORDER BY c.id LIMIT ${limit + 1})`
   const late = sql`(SELECT ${columns} FROM ${tables.change} c WHERE c.id IN (${listed(position.missing)}) ORDER BY c.id LIMIT ${limit + 1})`
-  const rows = position.missing.length === 0 ? newer : sql`${late} UNION ALL ${newer}`
-  return sql`SELECT f.epoch,f.low_id,c.* FROM ${stateRow(tables)} LEFT JOIN (${rows}) c ON 1=1 WHERE f.id=1 ORDER BY c.id`
+  return sql`SELECT f.epoch,f.low_id,c.* FROM ${stateRow(tables)} LEFT JOIN (${late} UNION ALL ${newer}) c ON 1=1 WHERE f.id=1`
 }
 
-/** `found`: ascending, up to `limit + 1` of the late and as many of the newer. */
+/** `found`: up to `limit + 1` of the late and as many of the newer, in any order. */
 export function batchOf(position: FeedPosition, found: readonly Change[], limit: number): ChangeBatch {
-  const changes = found.slice(0, limit)
+  const changes = [...found].sort((a, b) => a.id - b.id).slice(0, limit)
   const read = new Set(changes.map((change) => change.id))
   const id = Math.max(position.id, changes[changes.length - 1]?.id ?? 0)
   const missing = position.missing.filter((late) => !read.has(late))
@@ -58,6 +62,6 @@ export function batchOf(position: FeedPosition, found: readonly Change[], limit:
 
 /** Below the floor every id has a row, so only what is above needs counting. */
 const sizeStatement = (tables: Tables): Sql =>
-  sql`SELECT f.resolved_floor,f.low_id,${databaseNow} AS now_ms,(SELECT COUNT(*) FROM ${tables.change} c WHERE c.id>(SELECT GREATEST(f2.resolved_floor,f2.low_id-1) FROM ${tables.state} f2 WHERE f2.id=1)) AS above,(SELECT c.created_at FROM ${tables.change} c ORDER BY c.id LIMIT 1) AS oldest_at FROM ${stateRow(
+  sql`SELECT f.resolved_floor,f.low_id,${databaseNow} AS now_ms,(SELECT COUNT(*) FROM ${tables.change} c WHERE c.id>(SELECT GREATEST(f2.resolved_floor,f2.low_id-1) FROM ${tables.state} f2 WHERE f2.id=1)) AS above,(SELECT c.created_at FROM ${tables.change} c WHERE c.id>=(SELECT f3.low_id FROM ${tables.state} f3 WHERE f3.id=1) ORDER BY c.id LIMIT 1) AS oldest_at FROM ${stateRow(
     tables,
   )} WHERE f.id=1`

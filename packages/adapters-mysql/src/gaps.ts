@@ -85,14 +85,14 @@ async function insertVoids({ tables }: Database, transaction: Transaction, ids: 
 /** The lowest id of `(from, to]` without a row. */
 async function firstGap(tables: Tables, transaction: Transaction, from: number, to: number): Promise<number | undefined> {
   if (to <= from) return undefined
-  const [gaps, last] = await transaction.run(
-    sql`SELECT n.before_id FROM (SELECT c.id,COALESCE(LAG(c.id) OVER (ORDER BY c.id),${from}) AS before_id FROM ${tables.change} c WHERE c.id>${from} AND c.id<=${to}) n WHERE n.id>n.before_id+1 ORDER BY n.id LIMIT 1`,
-    sql`SELECT MAX(c.id) AS max_id FROM ${tables.change} c WHERE c.id>${from} AND c.id<=${to}`,
+  const [first, lonely] = await transaction.run(
+    sql`SELECT c.id FROM ${tables.change} c WHERE c.id=${from + 1}`,
+    sql`SELECT c.id FROM ${tables.change} c LEFT JOIN ${tables.change} n ON n.id=c.id+1 WHERE c.id>${from} AND c.id<=${to} AND n.id IS NULL ORDER BY c.id LIMIT 1`,
   )
-  const [first] = rowsOf(gaps)
-  if (first !== undefined) return toSeq(first['before_id']) + 1
-  const max = toOptionalSeq(onlyRow(rowsOf(last))['max_id']) ?? from
-  return max < to ? max + 1 : undefined
+  if (rowsOf(first).length === 0) return from + 1
+  // The newest row of all has no successor either; what is beyond `to` is not asked for.
+  const gap = toSeq(onlyRow(rowsOf(lonely))['id']) + 1
+  return gap <= to ? gap : undefined
 }
 
 const raise = (tables: Tables, floor: number) => [

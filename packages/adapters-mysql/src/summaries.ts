@@ -10,7 +10,7 @@ import {
 } from '@innerline/server-core'
 import { type Database, onlyRow } from './database.js'
 import type { Row } from './driver.js'
-import { entryColumns, entryOf, headColumns, headOf, memberColumns, memberOf, toOptionalSeq, toSeq } from './rows.js'
+import { entryColumns, entryOf, headColumns, headOf, memberColumns, memberOf, toOptionalSeq, toSeq, toText } from './rows.js'
 import { id, nothing, Sql, sql } from './sql.js'
 import type { Tables } from './tables.js'
 
@@ -36,11 +36,17 @@ export async function readSummaries(database: Database, userId: string, page: Su
   const after = page.cursor === undefined ? undefined : decodeCursor(page.cursor)
   const rows = await database.read(pageStatement(database.tables, userId, page, after))
   const totalUnread = toSeq(onlyRow(rows)['total_unread'])
-  const found = rows.filter((row) => row['session_id'] !== null)
+  const found = rows.filter((row) => row['session_id'] !== null).sort(bySortKey)
   const shown = found.slice(0, page.limit)
   const items = await clampLasts(database, shown)
   const last = items[items.length - 1]
   return { items, next: last !== undefined && found.length > shown.length ? encodeCursor(last.head) : undefined, totalUnread }
+}
+
+/** As the statement has chosen them; a derived table's order is not promised. */
+function bySortKey(a: Row, b: Row): number {
+  const [left, right] = [toText(a['session_id']), toText(b['session_id'])]
+  return toSeq(b['sort_time']) - toSeq(a['sort_time']) || (left < right ? -1 : left > right ? 1 : 0)
 }
 
 export function pageStatement(
@@ -49,14 +55,15 @@ export function pageStatement(
   { limit, chatType }: SummaryPageRequest,
   after: Key | undefined,
 ): Sql {
-  const mine = sql`FROM ${cursor} c JOIN ${session} s ON s.conversation_key=c.conversation_key`
+  // Forced: where a user is in many of all conversations, a hash over the whole table looks cheaper than it stays.
+  const mine = sql`FROM ${cursor} c STRAIGHT_JOIN ${session} s FORCE INDEX (PRIMARY) ON s.conversation_key=c.conversation_key`
   const ofUser = sql`c.user_id=${id(userId)} AND s.head_seq>0 AND ${visible}`
   const ofType = chatType === undefined ? nothing : sql` AND s.chat_type=${id(chatType)}`
   const beyond =
     after === undefined
       ? nothing
       : sql` AND (${sortTime}<${after.updatedAt} OR (${sortTime}=${after.updatedAt} AND s.session_id>${id(after.conversationId)}))`
-  return sql`SELECT t.total_unread,p.* FROM (SELECT COALESCE(SUM(${unread}),0) AS total_unread ${mine} WHERE ${ofUser}) t LEFT JOIN (SELECT ${headColumns},${memberColumns},${sortTime} AS sort_time,e.ord AS end_ord ${mine} LEFT JOIN ${message} e ON e.conversation_key=s.conversation_key AND e.seq=c.leave_seq WHERE ${ofUser}${ofType}${beyond} ORDER BY sort_time DESC,s.session_id LIMIT ${limit + 1}) p ON 1=1 ORDER BY p.sort_time DESC,p.session_id`
+  return sql`SELECT t.total_unread,p.* FROM (SELECT COALESCE(SUM(${unread}),0) AS total_unread ${mine} WHERE ${ofUser}) t LEFT JOIN (SELECT ${headColumns},${memberColumns},${sortTime} AS sort_time,e.ord AS end_ord ${mine} LEFT JOIN ${message} e ON e.conversation_key=s.conversation_key AND e.seq=c.leave_seq WHERE ${ofUser}${ofType}${beyond} ORDER BY sort_time DESC,s.session_id LIMIT ${limit + 1}) p ON 1=1`
 }
 
 /** Heads as the members may know them: newest entry, time and preview end where their view ends. */
