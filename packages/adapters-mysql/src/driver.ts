@@ -79,7 +79,8 @@ export function runStatements(
         resolve((statements.length === 1 ? [result] : result) as readonly StatementResult[])
       })
       // Emitted once per statement, also for those without rows: the driver does not say which one failed.
-      if (statements.length > 1) (command as { on?: (event: string, seen: () => void) => void }).on?.('fields', () => answered++)
+      if (statements.length > 1)
+        (command as { on?: (event: string, seen: () => void) => void } | undefined)?.on?.('fields', () => answered++)
     } catch (error) {
       fail(error)
     }
