@@ -2,6 +2,7 @@ import { type ConversationSummary, CLOSE, ImError, PROTOCOL_VERSION, type SentMe
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { sendRequest } from './app/requests.js'
+import type { SentInTransaction } from './app/send-message.js'
 import { validate } from './app/validate.js'
 import { decodeFrame } from './delivery/index.js'
 import { WsEndpoint } from './gateway/index.js'
@@ -36,6 +37,12 @@ export interface Stats {
 export interface ImApi {
   /** Sends as `fromUserId`. Resolves when committed; rejects as a client's send would. With a `msgId` a retry is safe. */
   send(message: SendRequest & { readonly fromUserId: string }): Promise<SentMessage>
+  /**
+   * Sends inside a transaction that the host has begun on `tx`, its own handle (with MySQL: the mysql2 connection): the
+   * message is committed with the host's rows or not at all. The conversation's row is locked until the host's commit.
+   * Call `announce()` afterwards. Rejects `UNSUPPORTED` where the storage has no transactions.
+   */
+  send(message: SendRequest & { readonly fromUserId: string }, options: { readonly tx: unknown }): Promise<SentInTransaction>
   /** Whether the user has a live connection on any node. Advisory. */
   isOnline(userId: string): Promise<boolean>
   /** Closes the user's connections on this node with a final code. Returns how many. */
@@ -209,12 +216,20 @@ class MountedServer implements ImServer {
   }
 }
 
+function sendOf({ send }: Node): ImApi['send'] {
+  const run = async ({ fromUserId, ...request }: SendRequest & { readonly fromUserId: string }, options?: { readonly tx: unknown }) => {
+    const principal = { userId: fromUserId, userType: 'user' } as const
+    const valid = validate(sendRequest, request)
+    if (options?.tx !== undefined) return send.executeInTransaction(principal, valid, options.tx)
+    return send.execute(principal, valid, undefined, { trusted: true })
+  }
+  return run as ImApi['send']
+}
+
 function apiOf(node: Node): ImApi {
-  const { send, presence, gateway, conversations } = node
+  const { presence, gateway, conversations } = node
   return {
-    async send({ fromUserId, ...request }) {
-      return send.execute({ userId: fromUserId, userType: 'user' }, validate(sendRequest, request), undefined, { trusted: true })
-    },
+    send: sendOf(node),
     async isOnline(userId) {
       const [state] = await presence.online([userId])
       return state?.online ?? false

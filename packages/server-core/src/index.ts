@@ -1,5 +1,6 @@
 export type { AccountsOptions, NewUser } from './accounts/index.js'
 export type { BeforeSendPolicy, CommittedEvent, ConnectionEvent, Hooks, OutgoingMessage } from './app/hooks.js'
+export type { SentInTransaction } from './app/send-message.js'
 export { createImServer, type DrainOptions, type Health, type ImApi, type ImServer, type Stats } from './create-server.js'
 export * from './domain/index.js'
 export type { OriginRule } from './gateway/index.js'

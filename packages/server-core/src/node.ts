@@ -86,7 +86,7 @@ export function createNode(options: ResolvedOptions): Node {
   const sendRule = { perSecond: limits.sendsPerSecond, burst: limits.sendBurst }
   const send = new SendMessage({
     ...{ storage, lanes, access, limiter: rateLimiter, sendRule, bodyBytes: limits.bodyBytes },
-    ...{ hooks, beforeSend: options.beforeSend, clock, ids, logger },
+    ...{ hooks, beforeSend: options.beforeSend, clock, ids, logger, nodeId, onCommitted },
   })
   const onMoved = notifyCursor(hints)
   const acknowledge = new Acknowledge({ storage, badges, clock, logger, epoch: epochNow, onMoved })

@@ -1,8 +1,19 @@
 import { ImError, isImError, type SendableBody, type SentMessage } from '@innerline/protocol'
 import { fingerprint } from '../domain/fingerprint.js'
 import { previewOf } from '../domain/preview.js'
-import type { AppendResult, Clock, Ids, Logger, Principal, RateDecision, RateLimiter, RateRule, Storage } from '../ports/index.js'
-import type { AppendLanes } from './append-lanes.js'
+import type {
+  AppendItem,
+  AppendResult,
+  Clock,
+  Ids,
+  Logger,
+  Principal,
+  RateDecision,
+  RateLimiter,
+  RateRule,
+  Storage,
+} from '../ports/index.js'
+import type { AppendLaneOptions, AppendLanes } from './append-lanes.js'
 import { channelsOf, type ConversationAccess, targetOf } from './conversation-access.js'
 import { type BeforeSendPolicy, type Hooks, runBeforeSend } from './hooks.js'
 import type { LaneOrder } from './lane-order.js'
@@ -20,11 +31,25 @@ export interface SendMessageOptions {
   readonly clock: Clock
   readonly ids: Ids
   readonly logger: Logger
+  readonly nodeId: string
+  /** Called for what a host's transaction has committed, as the lanes do for theirs. */
+  readonly onCommitted: AppendLaneOptions['onCommitted']
 }
 
 export interface SendOptions {
   /** The host itself sends: no rate limit. Hooks and rights hold for it too. */
   readonly trusted: boolean
+}
+
+/** A message that the host's transaction carries. Its seq is kept from others until that transaction ends. */
+export interface SentInTransaction extends SentMessage {
+  /** Nothing is promised before the host's own commit. */
+  readonly committed: false
+  /**
+   * Delivers it at once; to be called after the commit. Never rejects. Without it, or when it is called too early, the
+   * change feed delivers the message, within 2 s.
+   */
+  announce(): Promise<void>
 }
 
 const granted = { ok: true } as const
@@ -53,42 +78,67 @@ export class SendMessage {
    * Rejects with ImError: final codes settle it; `BUSY`, `UNAVAILABLE`, `RATE_LIMITED` leave it open to a retry.
    */
   async execute(principal: Principal, request: ValidSendRequest, order?: LaneOrder, options?: SendOptions): Promise<SentMessage> {
-    const { ids, lanes } = this.#options
-    const bodyJson = JSON.stringify(request.body)
-    if (Buffer.byteLength(bodyJson) > this.#options.bodyBytes) {
-      throw new ImError('TOO_LARGE', { detail: `A body may have ${this.#options.bodyBytes} bytes of JSON.` })
-    }
+    const { lanes } = this.#options
+    const bodyJson = this.#bodyOf(request)
     const conversationId = targetOf(principal, request)
     const place = order?.enter(conversationId)
     try {
-      const msgId = request.msgId ?? ids.uuid()
-      const { body, replyTo, mentions } = request
-      const hash = fingerprint({ kind: 'message', conversationId, body, replyTo, mentions })
-      const draft: Draft = { msgId, conversationId, hash }
+      const { body } = request
+      const draft = this.#draft(request, conversationId)
       const admission = this.#admit(principal, request, draft, options?.trusted === true)
       const admitted = admission instanceof Promise ? await admission : admission
       if ('sent' in admitted) return admitted.sent
       const stored = admitted.body === body ? bodyJson : JSON.stringify(admitted.body)
       if (place?.waits === true) await place.turn
-      const appended = lanes.append({
-        conversationId,
-        msgId,
-        fromUserId: principal.userId,
-        kind: 'message',
-        countable: true,
-        hash,
-        bodyJson: stored,
-        preview: previewOf(admitted.body),
-        replyTo,
-        mentions,
-        checkedAt: admitted.memberVersion,
-        channels: channelsOf(conversationId),
-      })
+      const appended = lanes.append(itemOf(principal, request, draft, admitted, stored))
       place?.leave()
       return answer(draft, await appended)
     } finally {
       place?.leave()
     }
+  }
+
+  /**
+   * As `execute` for the host itself, inside a transaction that the host has begun. Nothing is limited, committed or
+   * delivered. Rejects `UNSUPPORTED` where the storage knows no such transactions, `STATE_CONFLICT` for a conversation
+   * that has not been opened, `BUSY` when its lock was not given; after `UNAVAILABLE` the transaction must be run again.
+   */
+  async executeInTransaction(principal: Principal, request: ValidSendRequest, tx: unknown): Promise<SentInTransaction> {
+    const { storage, clock, nodeId } = this.#options
+    if (storage.appendInTransaction === undefined) {
+      throw new ImError('UNSUPPORTED', { detail: 'This storage takes no part in the host’s transactions.' })
+    }
+    const bodyJson = this.#bodyOf(request)
+    const draft = this.#draft(request, targetOf(principal, request))
+    const admitted = await this.#admit(principal, request, draft, true)
+    if ('sent' in admitted) return { ...admitted.sent, committed: false, announce: async () => undefined }
+    const item = itemOf(principal, request, draft, admitted, admitted.body === request.body ? bodyJson : JSON.stringify(admitted.body))
+    const [result] = (await storage.appendInTransaction(tx, { nodeId, now: clock.now(), items: [item] })) as [AppendResult]
+    return { ...answer(draft, result), committed: false, announce: () => this.#announce(item, result) }
+  }
+
+  /** Only what is committed is told of: the host may call too early, or after a rollback. */
+  async #announce(item: AppendItem, result: AppendResult): Promise<void> {
+    const { storage, clock, logger, onCommitted } = this.#options
+    if (!result.ok || result.duplicate) return
+    try {
+      const committed = (await storage.findByMsgIds([item.msgId])).get(item.msgId)
+      if (committed?.seq === result.seq && committed.timestamp === result.timestamp) onCommitted([item], [result], clock.now())
+    } catch (error) {
+      logger.warn({ err: error, msgId: item.msgId }, 'a message of the host could not be announced; the change feed delivers it')
+    }
+  }
+
+  #bodyOf(request: ValidSendRequest): string {
+    const bodyJson = JSON.stringify(request.body)
+    if (Buffer.byteLength(bodyJson) > this.#options.bodyBytes) {
+      throw new ImError('TOO_LARGE', { detail: `A body may have ${this.#options.bodyBytes} bytes of JSON.` })
+    }
+    return bodyJson
+  }
+
+  #draft({ msgId = this.#options.ids.uuid(), body, replyTo, mentions }: ValidSendRequest, conversationId: string): Draft {
+    return { msgId, conversationId, hash: fingerprint({ kind: 'message', conversationId, body, replyTo, mentions }) }
   }
 
   /** Rights, limits and hook; without a wait where the node knows the member, counts by itself and there is no hook. */
@@ -147,6 +197,29 @@ export class SendMessage {
     if (committed === undefined || committed.fromUserId !== principal.userId || committed.hash !== draft.hash) return undefined
     const { seq, ord, timestamp } = committed
     return { msgId: draft.msgId, conversationId: draft.conversationId, seq, ord, timestamp, duplicate: true }
+  }
+}
+
+function itemOf(
+  principal: Principal,
+  { replyTo, mentions }: ValidSendRequest,
+  { msgId, conversationId, hash }: Draft,
+  admitted: { readonly memberVersion: number; readonly body: SendableBody },
+  bodyJson: string,
+): AppendItem {
+  return {
+    conversationId,
+    msgId,
+    fromUserId: principal.userId,
+    kind: 'message',
+    countable: true,
+    hash,
+    bodyJson,
+    preview: previewOf(admitted.body),
+    replyTo,
+    mentions,
+    checkedAt: admitted.memberVersion,
+    channels: channelsOf(conversationId),
   }
 }
 

@@ -64,6 +64,8 @@ export function createWorld({ hooks = {}, directory, bodyBytes = 48 * 1024 }: Wo
       clock,
       ids,
       logger,
+      nodeId,
+      onCommitted: () => {},
     }),
     acknowledge: new Acknowledge({ storage, badges: memoryUnreadBadges({ clock }), clock, logger, epoch: () => epoch, onMoved: () => {} }),
     read: new ReadMessages({
