@@ -1,5 +1,5 @@
 import type { ConnectionPool, OwnConnection } from './connection-pool.js'
-import { failedStatement, type StatementResult } from './driver.js'
+import type { StatementResult } from './driver.js'
 import { type Sql, sql } from './sql.js'
 import { breaksConnection, classify } from './sql-errors.js'
 
@@ -19,14 +19,8 @@ const rollback = sql`ROLLBACK`
 /** A transaction on one of our connections. Ends by `commit`; `inTransaction` rolls back what has not. */
 export class Transaction {
   #open = false
-  #commitSent = false
 
   constructor(private readonly connection: OwnConnection) {}
-
-  /** Whether COMMIT may have been carried out although no answer has come. */
-  get inDoubt(): boolean {
-    return this.#commitSent && this.#open
-  }
 
   get isOpen(): boolean {
     return this.#open
@@ -41,7 +35,6 @@ export class Transaction {
   /** Begins, runs everything and commits in one round trip. */
   async whole(...statements: readonly Sql[]): Promise<readonly StatementResult[]> {
     this.#open = true
-    this.#commitSent = true
     const results = await this.connection.run([...opening, ...statements, commit, restored])
     this.#open = false
     return results.slice(opening.length, -2)
@@ -53,7 +46,6 @@ export class Transaction {
 
   /** Runs the last statements and commits in the same round trip: an error in one keeps COMMIT from being reached. */
   async commit(...statements: readonly Sql[]): Promise<readonly StatementResult[]> {
-    this.#commitSent = true
     const results = await this.connection.run([...statements, commit, restored])
     this.#open = false
     return results.slice(0, -2)
@@ -64,9 +56,6 @@ export class Transaction {
     await this.connection.run([rollback, restored])
   }
 }
-
-/** Index, among the statements given to `whole`, of the one that failed. */
-export const failedInWhole = (error: unknown): number => failedStatement(error) - opening.length
 
 /**
  * Runs `work` on a connection of its own. Whatever it throws, the connection is given back only after a ROLLBACK that
@@ -81,7 +70,6 @@ export async function inTransaction<T>(pool: ConnectionPool, work: (transaction:
     pool.release(connection)
     return result
   } catch (error) {
-    if (transaction.inDoubt && classify(error) === 'lost') markInDoubt(error)
     await giveBack(pool, connection, transaction, error)
     throw error
   }
@@ -96,11 +84,3 @@ async function giveBack(pool: ConnectionPool, connection: OwnConnection, transac
     pool.discard(connection)
   }
 }
-
-const doubted = new WeakSet<object>()
-const markInDoubt = (error: unknown): void => {
-  if (typeof error === 'object' && error !== null) doubted.add(error)
-}
-
-/** Whether the transaction that ended with this error may have committed. */
-export const mayHaveCommitted = (error: unknown): boolean => typeof error === 'object' && error !== null && doubted.has(error)

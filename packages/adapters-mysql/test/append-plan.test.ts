@@ -20,7 +20,7 @@ const locked = (fields: Partial<Head> = {}, more: Partial<LockedHead> = {}): Loc
     ...{ createdAt: 100, updatedAt: 100 },
     ...fields,
   },
-  ...{ lowTime: undefined, mentionAll: { seq: 0, by: undefined, other: 0 } },
+  ...{ lowTime: undefined, lastBatch: undefined, mentionAll: { seq: 0, by: undefined, other: 0 } },
   ...more,
 })
 const plan = (items: readonly AppendItem[], input: Partial<PlanInput> = {}, head = locked()) =>
@@ -39,19 +39,28 @@ const stored = (fields: Partial<StoredEntry>): StoredEntry => ({
   },
   ...fields,
 })
+const batch = { nodeId: 'n', now: 200, batchId: uuid(99) }
 const codes = (results: readonly AppendResult[]) => results.map((result) => (result.ok ? [result.seq, result.duplicate] : result.code))
 
 describe('the plan of an append', () => {
-  it('takes what an attempt in doubt has stored for its own, and nobody else’s', () => {
+  it('takes what an attempt in doubt has stored for its own while it is the last, and once', () => {
     const found = new Map([[uuid(1), stored({})]])
-    const with_ = (seq: number, timestamp: number) => ({ stored: found, doubted: new Map([[uuid(1), { seq, timestamp }]]) })
-    expect(codes(plan([item(1)], with_(3, 150)).results)).toEqual([[3, false]])
-    expect(codes(plan([item(1)], with_(4, 150)).results)).toEqual([[3, true]])
-    expect(codes(plan([item(1)], with_(3, 151)).results)).toEqual([[3, true]])
-    expect(codes(plan([item(1), item(1)], with_(3, 150)).results), 'of a batch that names it twice').toEqual([
+    const doubted = new Map([[uuid(77), new Set([uuid(1)])]])
+    const after = (lastBatch: string | undefined, items = [item(1)]) =>
+      codes(plan(items, { stored: found, doubted }, locked({}, { lastBatch })).results)
+    expect(after(uuid(77))).toEqual([[3, false]])
+    expect(after(uuid(78)), 'others have appended since').toEqual([[3, true]])
+    expect(after(undefined), 'the host has').toEqual([[3, true]])
+    expect(after(uuid(77), [item(1), item(1)]), 'a batch that names it twice').toEqual([
       [3, false],
-      [3, false],
+      [3, true],
     ])
+    const another = plan(
+      [item(1)],
+      { stored: found, doubted: new Map([[uuid(77), new Set([uuid(2)])]]) },
+      locked({}, { lastBatch: uuid(77) }),
+    )
+    expect(codes(another.results), 'it was another entry that the attempt had').toEqual([[3, true]])
   })
 
   it('remembers when the oldest entry may expire only once there is a newer one', () => {
@@ -95,7 +104,7 @@ describe('the plan of an append', () => {
   it('writes nothing when nothing was accepted', () => {
     const made = plan([item(1, { checkedAt: 0 }), item(2, { conversationId: 'g~none' })])
     expect(codes(made.results)).toEqual(['NOT_MEMBER', 'NOT_FOUND'])
-    expect(writesOf(tablesOf('db', ''), made, 'n', 200)).toEqual([])
+    expect(writesOf(tablesOf('db', ''), made, batch)).toEqual([])
   })
 
   it('writes in the order of locks, one change row per conversation', () => {
@@ -107,7 +116,7 @@ describe('the plan of an append', () => {
       ...{ items: [item(1), item(2, { conversationId: 'g~2', fromUserId: 'bob' }), item(3)], now: 200, heads },
       ...{ stored: new Map(), members: new Map() },
     })
-    const texts = writesOf(tablesOf('db', ''), made, 'n', 200).map((step) => step.sql.text)
+    const texts = writesOf(tablesOf('db', ''), made, batch).map((step) => step.sql.text)
     expect(texts.map((text) => /t_[a-z_]+/.exec(text.replace(/\(SELECT[\s\S]*?\) v/, ''))?.[0])).toEqual([
       't_cs_message',
       't_cs_session',

@@ -38,8 +38,8 @@ export class DuplicateKey extends Error {
   }
 }
 
-/** What earlier attempts would have stored, by msgId. */
-export type Doubted = Map<string, { readonly seq: number; readonly timestamp: number }>
+/** Batches of attempts whose end may be unknown, with the msgIds they would have stored. */
+export type Doubted = Map<string, ReadonlySet<string>>
 
 export interface Attempt {
   readonly items: readonly AppendItem[]
@@ -119,9 +119,10 @@ async function readStaleMembers(
 }
 
 async function commit(database: Database, transaction: Transaction, attempt: Attempt, plan: AppendPlan): Promise<void> {
-  const steps = writesOf(database.tables, plan, attempt.nodeId, attempt.now)
+  const batchId = database.ids.uuid()
+  const steps = writesOf(database.tables, plan, { nodeId: attempt.nodeId, now: attempt.now, batchId })
   if (steps.length === 0) return
-  for (const { item, seq, timestamp } of plan.entries) attempt.doubted.set(item.msgId, { seq, timestamp })
+  attempt.doubted.set(batchId, new Set(plan.entries.map(({ item }) => item.msgId)))
   try {
     await heldOr('other rows', () => transaction.commit(...steps.map((step) => step.sql)))
   } catch (error) {

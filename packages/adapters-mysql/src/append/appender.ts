@@ -4,7 +4,6 @@ import type { ConnectionPool } from '../connection-pool.js'
 import type { Database } from '../database.js'
 import type { ConversationKeys } from '../keys.js'
 import { classify, toImError } from '../sql-errors.js'
-import { mayHaveCommitted } from '../transaction.js'
 import { type Doubted, HeadsHeld, appendOnce, DuplicateKey } from './append-once.js'
 import { splitByBytes } from './split.js'
 import { refusalOf } from './valid-item.js'
@@ -155,8 +154,6 @@ export class Appender {
         const kind = classify(error)
         const again = error instanceof DuplicateKey || kind === 'deadlock' || kind === 'lost' || kind === 'read-only'
         if (!again || attempt >= ATTEMPTS || clock.monotonic() >= giveUp) throw error
-        // Undone for certain: what is found next time under these ids is another's.
-        if (!mayHaveCommitted(error) && kind !== 'lost') work.doubted.clear()
         await this.#database.pause(BACKOFF_MS * attempt)
       }
     }

@@ -83,7 +83,7 @@ async function decide(database: Database, run: Run, item: AppendItem, batch: App
   const stored = storedEntriesOf(await database.readOwn(findStored(tables, [item])))
   const plan = await withoutAbsentRows(database, locked, planAppend({ items: [item], now: batch.now, heads, stored, members }))
   const [result] = plan.results as [AppendResult]
-  const [insert, ...rest] = writesOf(tables, plan, batch.nodeId, batch.now)
+  const [insert, ...rest] = writesOf(tables, plan, { nodeId: batch.nodeId, now: batch.now, batchId: undefined })
   if (insert === undefined) return result
   try {
     await run(insert.sql)

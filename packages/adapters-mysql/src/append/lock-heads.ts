@@ -10,6 +10,8 @@ export interface LockedHead {
   readonly head: Head
   /** Time of the oldest kept entry where retention may take it; undefined while there is at most one entry. */
   readonly lowTime: number | undefined
+  /** Names the transaction that appended last; undefined when that was the host's. */
+  readonly lastBatch: string | undefined
   readonly mentionAll: { readonly seq: number; readonly by: string | undefined; readonly other: number }
 }
 
@@ -33,7 +35,7 @@ export type Waiting = 'wait' | 'skip'
  * would wait for heads that nobody asked for.
  */
 export const lockHeads = (tables: Tables, keys: readonly number[], waiting: Waiting): Sql =>
-  sql`SELECT ${headColumns},s.low_time FROM ${tables.session} s FORCE INDEX (PRIMARY) WHERE s.conversation_key IN (${listed(
+  sql`SELECT ${headColumns},s.low_time,s.last_batch FROM ${tables.session} s FORCE INDEX (PRIMARY) WHERE s.conversation_key IN (${listed(
     [...keys].sort((a, b) => a - b),
   )}) ORDER BY s.conversation_key FOR UPDATE${waiting === 'skip' ? new Sql(' SKIP LOCKED') : nothing}`
 
@@ -59,6 +61,7 @@ export function lockedHeadOf(row: Row): LockedHead {
     key: toSeq(row['conversation_key']),
     head: headOf(row),
     lowTime: toOptionalSeq(row['low_time']),
+    lastBatch: row['last_batch'] === null ? undefined : toUuid(row['last_batch']),
     mentionAll: {
       seq: toSeq(row['mention_all_seq']),
       by: toOptionalText(row['mention_all_by']),

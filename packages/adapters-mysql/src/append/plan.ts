@@ -66,8 +66,12 @@ export interface PlanInput {
   readonly stored: ReadonlyMap<string, StoredEntry>
   /** By `memberKey`, those whose rights must be looked at again. */
   readonly members: ReadonlyMap<string, Member>
-  /** What an earlier attempt with an unknown end would have stored: found again, it is not a duplicate. */
-  readonly doubted?: ReadonlyMap<string, { readonly seq: number; readonly timestamp: number }> | undefined
+  /**
+   * Batches of earlier attempts with an unknown end, with their msgIds. When one proves to be the last that was appended
+   * to its conversation, it was ours, and what it stored is no duplicate. When others have appended since, nobody can
+   * tell; then it is called one.
+   */
+  readonly doubted?: ReadonlyMap<string, ReadonlySet<string>> | undefined
 }
 
 const notFound: AppendResult = { ok: false, code: 'NOT_FOUND', detail: 'There is no such conversation.' }
@@ -90,6 +94,7 @@ class Planner {
   readonly #mends = new Map<string, Mend>()
   readonly #edits: { key: number; targetSeq: number; editSeq: number }[] = []
   readonly #cursors = new Map<string, PlannedCursor>()
+  readonly #answered = new Set<string>()
 
   constructor(input: PlanInput) {
     this.#input = input
@@ -137,9 +142,16 @@ class Planner {
     const sameRequest = existing.fromUserId === item.fromUserId && existing.hash === item.hash
     if (existing.conversationId !== item.conversationId || !(sameRecall || sameRequest)) return conflict
     const { seq, ord, timestamp } = existing
-    const doubted = planned === undefined ? this.#input.doubted?.get(item.msgId) : undefined
-    const ours = doubted !== undefined && doubted.seq === seq && doubted.timestamp === timestamp
-    return { ok: true, seq, ord, timestamp, duplicate: !ours, memberVersion: locked?.head.memberVersion ?? 0 }
+    const isFirst = planned === undefined && this.#stored(item.msgId, locked)
+    return { ok: true, seq, ord, timestamp, duplicate: !isFirst, memberVersion: locked?.head.memberVersion ?? 0 }
+  }
+
+  /** Whether an earlier attempt of this call has stored it, and this is the first item to ask. */
+  #stored(msgId: string, locked: LockedHead | undefined): boolean {
+    const batch = locked?.lastBatch === undefined ? undefined : this.#input.doubted?.get(locked.lastBatch)
+    if (batch?.has(msgId) !== true || this.#answered.has(msgId)) return false
+    this.#answered.add(msgId)
+    return true
   }
 
   #targetOf({ target }: AppendItem, locked: LockedHead): { seq: number; recalled: boolean } | undefined {

@@ -12,8 +12,15 @@ export interface Step {
 const optional = (value: string | undefined): Sql | null => (value === undefined ? null : uuid(value))
 const bySeq = (a: { key: number; seq: number }, b: { key: number; seq: number }): number => a.key - b.key || a.seq - b.seq
 
+export interface WrittenBatch {
+  readonly nodeId: string
+  readonly now: number
+  /** Unique to this attempt; undefined in a host's transaction, whose end is the host's to know. */
+  readonly batchId: string | undefined
+}
+
 /** Everything a plan writes, in the order of locks: entries, heads, cursors, change rows. None for an empty plan. */
-export function writesOf(tables: Tables, plan: AppendPlan, nodeId: string, now: number): readonly Step[] {
+export function writesOf(tables: Tables, plan: AppendPlan, batch: WrittenBatch): readonly Step[] {
   if (plan.entries.length === 0) return []
   const steps: Step[] = [{ sql: insertEntries(tables, plan), inserts: 'entries' }]
   if (plan.edits.length > 0) {
@@ -23,9 +30,9 @@ export function writesOf(tables: Tables, plan: AppendPlan, nodeId: string, now: 
   if (plan.mends.length > 0) steps.push({ sql: mendTargets(tables, plan) })
   const recalls = plan.mends.filter((mend) => mend.recalledAt !== undefined)
   if (recalls.length > 0) steps.push({ sql: blankEdits(tables, recalls) })
-  steps.push({ sql: raiseHeads(tables, plan.heads) })
+  steps.push({ sql: raiseHeads(tables, plan.heads, batch.batchId) })
   if (plan.cursors.length > 0) steps.push({ sql: moveCursors(tables, plan) })
-  steps.push({ sql: insertChanges(tables, plan.heads, nodeId, now), inserts: 'changes' })
+  steps.push({ sql: insertChanges(tables, plan.heads, batch), inserts: 'changes' })
   return steps
 }
 
@@ -53,7 +60,7 @@ function blankEdits(tables: Tables, recalls: AppendPlan['mends']): Sql {
   return sql`UPDATE ${derived(['k', 'q'], rows)} v STRAIGHT_JOIN ${tables.edit} e ON e.conversation_key=v.k AND e.target_seq=v.q STRAIGHT_JOIN ${tables.message} m ON m.conversation_key=e.conversation_key AND m.seq=e.edit_seq SET m.body=${bytes('null')}`
 }
 
-function raiseHeads(tables: Tables, heads: readonly PlannedHead[]): Sql {
+function raiseHeads(tables: Tables, heads: readonly PlannedHead[], batchId: string | undefined): Sql {
   const columns = ['k', 'q', 'o', 'u', 'lt', 'ls', 'lm', 'lf', 'lk', 'lp', 'lu', 'ms', 'mb', 'mo']
   const rows = [...heads]
     .sort((a, b) => a.key - b.key)
@@ -62,7 +69,7 @@ function raiseHeads(tables: Tables, heads: readonly PlannedHead[]): Sql {
       ...[last && id(last.kind), bytes(last?.preview), last?.timestamp],
       ...[mentionAll.seq, mentionAll.by === undefined ? null : id(mentionAll.by), mentionAll.other],
     ])
-  return sql`UPDATE ${derived(columns, rows)} v STRAIGHT_JOIN ${tables.session} s ON s.conversation_key=v.k SET s.head_seq=v.q,s.head_ord=v.o,s.updated_at=v.u,s.low_time=v.lt,s.last_seq=v.ls,s.last_msg_id=v.lm,s.last_sender_id=v.lf,s.last_kind=v.lk,s.last_preview=v.lp,s.last_msg_time=v.lu,s.mention_all_seq=v.ms,s.mention_all_by=v.mb,s.mention_all_other=v.mo`
+  return sql`UPDATE ${derived(columns, rows)} v STRAIGHT_JOIN ${tables.session} s ON s.conversation_key=v.k SET s.head_seq=v.q,s.head_ord=v.o,s.updated_at=v.u,s.low_time=v.lt,s.last_seq=v.ls,s.last_msg_id=v.lm,s.last_sender_id=v.lf,s.last_kind=v.lk,s.last_preview=v.lp,s.last_msg_time=v.lu,s.mention_all_seq=v.ms,s.mention_all_by=v.mb,s.mention_all_other=v.mo,s.last_batch=${optional(batchId)}`
 }
 
 /** Only rows that are there: who is not a member has none, and who has left is not told of mentions. */
@@ -71,7 +78,7 @@ function moveCursors(tables: Tables, plan: AppendPlan): Sql {
   return sql`UPDATE ${derived(['u', 'k', 's', 'm'], rows)} v STRAIGHT_JOIN ${tables.cursor} c ON c.user_id=v.u AND c.conversation_key=v.k SET c.sent_ord=GREATEST(c.sent_ord,v.s),c.mention_seq=IF(c.leave_seq IS NULL,GREATEST(c.mention_seq,v.m),c.mention_seq)`
 }
 
-function insertChanges(tables: Tables, heads: readonly PlannedHead[], nodeId: string, now: number): Sql {
+function insertChanges(tables: Tables, heads: readonly PlannedHead[], { nodeId, now }: WrittenBatch): Sql {
   const rows = heads.map((head) => [
     ...[CHANGE_KINDS.indexOf('entries'), id(head.conversationId), bytes(JSON.stringify([...head.channels]))],
     ...[head.firstSeq, head.headSeq, head.memberVersion, id(nodeId), now],

@@ -31,6 +31,7 @@ export const storage: Migration = {
   mention_all_seq BIGINT UNSIGNED NOT NULL DEFAULT 0,
   mention_all_by VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL,
   mention_all_other BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  last_batch BINARY(16) NULL,
   created_at BIGINT NOT NULL,
   updated_at BIGINT NOT NULL,
   PRIMARY KEY (conversation_key),
