@@ -52,7 +52,9 @@ function server() {
         if (state.silent) return
         queueMicrotask(() => done(null, text.includes(';\n') ? text.split(';\n').map(() => ({})) : {}))
       },
-      destroy: () => void (connection.destroyed = true),
+      destroy() {
+        connection.destroyed = true
+      },
       end(done?: () => void) {
         connection.ended = true
         done?.()
