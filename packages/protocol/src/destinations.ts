@@ -27,8 +27,8 @@ export const WS_PATHS = { chat: '/ws/chat', agent: '/ws/agent' } as const
 export type SendDestination = (typeof SEND_DESTINATIONS)[keyof typeof SEND_DESTINATIONS]
 export type Queue = (typeof QUEUES)[keyof typeof QUEUES]
 
-const sends: ReadonlySet<string> = new Set(Object.values(SEND_DESTINATIONS))
-const queues: ReadonlySet<string> = new Set(Object.values(QUEUES))
+const sends: ReadonlySet<string> = /* @__PURE__ */ new Set(/* @__PURE__ */ Object.values(SEND_DESTINATIONS))
+const queues: ReadonlySet<string> = /* @__PURE__ */ new Set(/* @__PURE__ */ Object.values(QUEUES))
 
 /** Whether `destination` is one a client may SEND to. */
 export const isSendDestination = (destination: string): destination is SendDestination => sends.has(destination)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { memoryStore, type ImStore } from '../src/index.js'
 import { connected, DIRECT, fill, seqs, upTo } from './support/chat.js'
-import { settle } from './support/harness.js'
+import { type Harness, settle } from './support/harness.js'
 
 describe('a device store', () => {
   it('opens everything by itself where asked to, and bounds what a bot keeps', async () => {
@@ -38,6 +38,34 @@ describe('a device store', () => {
     expect(messages.map(({ seq }) => seq)).toEqual([1, 2, 3])
     expect(told).toEqual([4, 5])
     expect(seqs(again)).toEqual([1, 2, 3, 4, 5])
+  })
+
+  it('is asked nothing before it is open, though messages are written offline at once', async () => {
+    const inner = memoryStore()
+    const calls: string[] = []
+    let isOpen = false
+    const strict = new Proxy(inner, {
+      get:
+        (target, method: keyof ImStore) =>
+        async (...args: never[]) => {
+          calls.push(method)
+          if (method !== 'open' && !isOpen) throw new Error('not open')
+          const answer = await (target[method] as (...all: never[]) => Promise<unknown>)(...args)
+          if (method === 'open') isOpen = true
+          return answer
+        },
+    })
+    const setup = ({ im }: Pick<Harness, 'im'>): void => {
+      const { send } = im.conversations.get(DIRECT)
+      void send({ type: 'text', text: 'before' })
+    }
+    const { errors, server } = await connected(setup, { storage: strict, userId: 'alice' })
+    await settle()
+    expect(calls[0]).toBe('open')
+    expect(calls.filter((call) => call === 'putOutbox').length).toBeGreaterThan(0)
+    expect(errors).toEqual([])
+    expect(server.log(DIRECT).map(({ body }) => body)).toEqual([{ type: 'text', text: 'before' }])
+    expect(await inner.outbox()).toEqual([])
   })
 
   it('goes on in memory when the store fails, and says so once', async () => {

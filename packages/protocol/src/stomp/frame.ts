@@ -18,7 +18,7 @@ export type ServerCommand = 'CONNECTED' | 'MESSAGE' | 'RECEIPT' | 'ERROR'
 export type Command = ClientCommand | ServerCommand
 
 /** What a server accepts. */
-export const CLIENT_COMMANDS: ReadonlySet<Command> = new Set<Command>([
+export const CLIENT_COMMANDS: ReadonlySet<Command> = /* @__PURE__ */ new Set<Command>([
   'CONNECT',
   'STOMP',
   'SEND',
@@ -33,7 +33,7 @@ export const CLIENT_COMMANDS: ReadonlySet<Command> = new Set<Command>([
 ])
 
 /** What a client accepts. */
-export const SERVER_COMMANDS: ReadonlySet<Command> = new Set<Command>(['CONNECTED', 'MESSAGE', 'RECEIPT', 'ERROR'])
+export const SERVER_COMMANDS: ReadonlySet<Command> = /* @__PURE__ */ new Set<Command>(['CONNECTED', 'MESSAGE', 'RECEIPT', 'ERROR'])
 
 /** Whether a frame of this command may have a body (STOMP 1.2 "Body"). */
 export const mayHaveBody = (command: Command): boolean => command === 'SEND' || command === 'MESSAGE' || command === 'ERROR'

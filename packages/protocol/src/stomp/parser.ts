@@ -28,10 +28,10 @@ const INCOMPLETE = -1
 /** `UNSUBSCRIBE` and `DISCONNECT` are shorter than this, the line's CR included. */
 const LONGEST_COMMAND_LINE = 12
 
-const allCommands: ReadonlySet<Command> = new Set([...CLIENT_COMMANDS, ...SERVER_COMMANDS])
-const noBody = new Uint8Array(0)
+const allCommands: ReadonlySet<Command> = /* @__PURE__ */ new Set([...CLIENT_COMMANDS, ...SERVER_COMMANDS])
+const noBody = /* @__PURE__ */ new Uint8Array(0)
 // A byte order mark is content like any other: swallowing it would accept a command that is not one.
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const decoder = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 const view = (bytes: Uint8Array, from: number, to: number): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset + from, to - from)
 

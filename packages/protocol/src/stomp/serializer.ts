@@ -12,10 +12,10 @@ export interface FrameHead {
 }
 
 /** An end of line: what a heart-beat is. Not to be written to. */
-export const HEARTBEAT_BYTES: Uint8Array = new Uint8Array([10])
+export const HEARTBEAT_BYTES: Uint8Array = /* @__PURE__ */ new Uint8Array([10])
 
-const encoder = new TextEncoder()
-const noBody = new Uint8Array(0)
+const encoder = /* @__PURE__ */ new TextEncoder()
+const noBody = /* @__PURE__ */ new Uint8Array(0)
 const special = /[\\\r\n:\0]/
 const escapable = /[\\\r\n:]/g
 const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\r': '\\r', '\n': '\\n', ':': '\\c' }
