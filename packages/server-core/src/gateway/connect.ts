@@ -32,8 +32,11 @@ export function handleConnect(connection: Connection, frame: Frame): void {
   connection.pause()
   void authenticate(connection, frame, handshake).then((outcome) => {
     if (connection.state !== 'authenticating') return
-    if (isImError(outcome)) connection.fail(outcome, closeCodeOf(outcome))
-    else open(connection, frame, outcome, negotiateHeartBeat({ canSendMs: TIMING.heartBeat, wantMs: TIMING.heartBeat }, offer).sendMs)
+    // Asked and counted in one step: many authenticated at once must not all find room for one.
+    const refusal = isImError(outcome) ? outcome : connection.host.admit(connection, outcome)
+    if (refusal !== undefined) connection.fail(refusal, closeCodeOf(refusal))
+    else if (!isImError(outcome))
+      open(connection, frame, outcome, negotiateHeartBeat({ canSendMs: TIMING.heartBeat, wantMs: TIMING.heartBeat }, offer).sendMs)
     connection.resume()
   })
 }
@@ -45,6 +48,8 @@ export async function refreshToken(connection: Connection, token: string): Promi
   const outcome = await ask(connection, { transport: 'ws', phase: 'refresh', token, req })
   if (isImError(outcome)) throw outcome
   if (outcome.userId !== connection.userId) throw new ImError('FORBIDDEN', { detail: 'A refresh may not change the user.' })
+  const refusal = mayUse(connection, outcome)
+  if (refusal !== undefined) throw refusal
   connection.principal = { ...outcome, deviceId: outcome.deviceId ?? connection.principal?.deviceId }
   connection.expiryTold = false
 }
@@ -57,9 +62,11 @@ async function authenticate(connection: Connection, frame: Frame, handshake: Han
   }
   const outcome = await ask(connection, { transport: 'ws', phase: 'connect', token, req: handshake.req })
   if (isImError(outcome)) return outcome
-  if (handshake.endpoint === 'agent' && outcome.userType !== 'agent')
-    return new ImError('FORBIDDEN', { detail: 'This endpoint is for agents.' })
-  return connection.host.admit(connection, outcome) ?? outcome
+  return mayUse(connection, outcome) ?? outcome
+}
+
+function mayUse({ endpoint }: Connection, { userType }: Principal): ImError | undefined {
+  return endpoint === 'agent' && userType !== 'agent' ? new ImError('FORBIDDEN', { detail: 'This endpoint is for agents.' }) : undefined
 }
 
 /** Asks the host's authenticate, within the time a CONNECT has. Never rejects. */

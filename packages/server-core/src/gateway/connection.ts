@@ -18,11 +18,11 @@ import { closeCodeOf, closeReason } from './close-reason.js'
 import type { GatewayContext } from './context.js'
 import { handleFrame } from './frame-handler.js'
 import type { Handshake } from './handshake.js'
+import { InboundLimit } from './inbound-limit.js'
 import { OutboundQueue } from './outbound-queue.js'
 import { Outstanding } from './outstanding.js'
 import { errorFrame, logFrame, queueFrame, refusalOf, type Subscription } from './server-frames.js'
 import type { GatewaySocket, SocketListener } from './socket.js'
-import { TokenBucket } from './token-bucket.js'
 
 /** What a connection needs of its gateway. */
 export interface ConnectionHost {
@@ -51,6 +51,7 @@ export class Connection implements SocketListener, Subscriber {
   readonly host: ConnectionHost
   readonly socket: GatewaySocket
   readonly openedAt: number
+  readonly endpoint: Handshake['endpoint']
   /** Until CONNECT has been accepted: what the handshake left for authentication. */
   handshake: Handshake | undefined
   principal: Principal | undefined
@@ -80,12 +81,13 @@ export class Connection implements SocketListener, Subscriber {
   /** Waits for the flush at the end of this turn. */
   isDirty = false
   #parser: StompParser | undefined
-  #bucket: TokenBucket
+  readonly #inbound: InboundLimit
   #binary = false
   #unauthenticatedBytes = 0
   /** Frames that came while reading was paused: a pause stops the socket, not what it had already handed over. */
   #inbox: ParsedItem[] | undefined
   #pauses = 0
+  #pausedAt = 0
   #messageId = 0
   #closeCode = 1006
   #closeReason = ''
@@ -100,7 +102,8 @@ export class Connection implements SocketListener, Subscriber {
     this.lastReadAt = now
     this.lastWriteAt = now
     this.progressAt = now
-    this.#bucket = new TokenBucket(host.context.limits.frameBurst, now)
+    this.#inbound = new InboundLimit(host.context.limits, now)
+    this.endpoint = handshake.endpoint
   }
 
   get isPaused(): boolean {
@@ -131,8 +134,7 @@ export class Connection implements SocketListener, Subscriber {
       items = error.before
       fault = error
     }
-    // Frames are what costs, so frames are counted, however many share a WebSocket message; a heart-beat counts as one.
-    if (!this.#bucket.take(limits.framesPerSecond, limits.frameBurst, now, Math.max(1, frameCount(items)))) {
+    if (!this.#inbound.allows(items, now)) {
       const detail = `At most ${limits.framesPerSecond} frames a second.`
       this.fail(new ImError('RATE_LIMITED', { detail, retryAfterMs: 1_000 }), CLOSE.flooding)
       return
@@ -174,12 +176,15 @@ export class Connection implements SocketListener, Subscriber {
 
   /** Stops reading until `resume` has been called as often. While we pause it, the peer's silence does not count. */
   pause(): void {
-    if (this.#pauses++ === 0) this.socket.pause()
+    if (this.#pauses++ > 0) return
+    this.#pausedAt = this.host.context.clock.monotonic()
+    this.socket.pause()
   }
 
   resume(): void {
     if (--this.#pauses > 0) return
     this.lastReadAt = this.host.context.clock.monotonic()
+    this.#inbound.excuse(this.lastReadAt - this.#pausedAt)
     const items = this.#inbox
     this.#inbox = undefined
     if (items !== undefined) this.#take(items)
@@ -386,12 +391,6 @@ export class Connection implements SocketListener, Subscriber {
   #prepare(frame: string): Uint8Array {
     return this.socket.prepare(frame, this.#binary)
   }
-}
-
-function frameCount(items: readonly ParsedItem[]): number {
-  let count = 0
-  for (const item of items) if (item !== 'heartbeat') count++
-  return count
 }
 
 const heartBeatFrame = '\n'

@@ -5,12 +5,13 @@ export type OriginRule = 'same-host' | readonly string[] | ((origin: string) => 
 
 /**
  * Whether the request's Origin may connect. No Origin is no browser; then only a token in CONNECT counts. Matching
- * is exact: a suffix match lets `evil-example.com` in.
+ * is exact: a suffix match lets `evil-example.com` in. Throws what the host's function throws.
  */
 export function isAllowedOrigin(req: IncomingMessage, rule: OriginRule): boolean {
   const { origin, host } = req.headers
   if (origin === undefined) return true
-  if (typeof rule === 'function') return rule(origin)
+  // Only `true` lets in: a promise is no answer, and a host's function may throw on `null` or anything else a client sends.
+  if (typeof rule === 'function') return rule(origin) === true
   if (rule !== 'same-host') return rule.includes(origin)
   try {
     return new URL(origin).host === host?.toLowerCase()

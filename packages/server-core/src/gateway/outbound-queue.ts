@@ -21,6 +21,8 @@ export class OutboundQueue {
   /** Made on first use: most connections of a quiet service never need it. */
   #hints: Map<string, Uint8Array> | undefined
   #owedBytes = 0
+  /** Answers handed over since the socket was last within its limit; some of them may still be untaken. */
+  #owedBehind = 0
   #lagging = false
   /** All bytes ever handed to the socket, to tell a slow reader from one that has stopped. */
   written = 0
@@ -66,8 +68,12 @@ export class OutboundQueue {
     const backlog = socket.bufferedBytes
     let outcome: FlushOutcome = 'ok'
     if (backlog > limits.logQueueBytes) {
-      if (backlog + this.#owedBytes > limits.logQueueBytes + limits.owedQueueBytes) return 'overflow'
+      // Answers are handed over whatever the backlog, so they are counted apart from the messages of a burst.
+      if (this.#owedBehind + this.#owedBytes > limits.owedQueueBytes) return 'overflow'
       if (!this.#lagging && this.#log.length > 0) outcome = 'lag'
+      this.#owedBehind += this.#owedBytes
+    } else {
+      this.#owedBehind = 0
     }
     let frames = this.#owed
     this.#owed = []

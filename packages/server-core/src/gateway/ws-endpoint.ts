@@ -73,9 +73,10 @@ export class WsEndpoint {
     const path = at < 0 ? (req.url ?? '') : (req.url ?? '').slice(0, at)
     const endpoint = this.#endpointOf(path)
     if (endpoint === undefined) return false
+    const { clock } = this.#options
     const refusal = this.#refusal(req)
     if (refusal !== undefined) {
-      reject(socket, refusal)
+      reject(socket, refusal, clock)
       return true
     }
     const query = new URLSearchParams(at < 0 ? '' : (req.url ?? '').slice(at + 1))
@@ -108,13 +109,22 @@ export class WsEndpoint {
     }
   }
 
+  #isAllowed(req: IncomingMessage, origins: OriginRule): boolean {
+    try {
+      return isAllowedOrigin(req, origins)
+    } catch (error) {
+      this.#options.gateway.context.logger.error({ err: error }, 'allowedOrigins threw; the page was refused')
+      return false
+    }
+  }
+
   #refusal(req: IncomingMessage): ImError | undefined {
     const { gateway, clock, limits, origins } = this.#options
     if (gateway.refusal !== undefined) return gateway.refusal
     if (!this.#upgrades.take(limits.upgradesPerSecond, limits.upgradesPerSecond, clock.monotonic())) {
       return new ImError('BUSY', { detail: 'Too many connections at once.', retryAfterMs: 1_000 })
     }
-    if (!isAllowedOrigin(req, origins))
+    if (!this.#isAllowed(req, origins))
       return new ImError('FORBIDDEN', { detail: 'This origin is not on the allow-list (allowedOrigins).' })
     return undefined
   }
@@ -122,7 +132,8 @@ export class WsEndpoint {
 
 function ignore(): void {}
 
-function reject(socket: Duplex, error: ImError): void {
+/** Answers and ends the socket for good: its parser and time-outs went with the upgrade, so a peer that keeps its side open would hold it. */
+function reject(socket: Duplex, error: ImError, clock: Clock): void {
   const { http } = ERROR_TABLE[error.code]
   const title = ERROR_TITLES[error.code]
   const body = JSON.stringify({
@@ -136,6 +147,9 @@ function reject(socket: Duplex, error: ImError): void {
   })
   const retryAfter = error.retryAfterMs === undefined ? '' : `Retry-After: ${Math.ceil(error.retryAfterMs / 1_000)}\r\n`
   socket.on('error', ignore)
+  const giveUp = clock.after(CLOSE_TIMEOUT_MS, () => socket.destroy())
+  socket.once('close', giveUp)
+  socket.once('finish', () => socket.destroy())
   socket.end(
     `HTTP/1.1 ${http} ${http === 403 ? 'Forbidden' : 'Service Unavailable'}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
       `${retryAfter}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
