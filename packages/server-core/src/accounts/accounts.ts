@@ -5,7 +5,10 @@ import { type AccountsOptions, checkedTokenOptions, checkUser, type NewUser } fr
 import { PasswordHashes } from './password-hash.js'
 import { Tokens } from './tokens.js'
 
+/** Attempts at one name from one address. */
 const LOGIN_RULE: RateRule = { perSecond: 10 / 60, burst: 10 }
+/** Attempts at any names from one address, behind which there may be a whole office. */
+const ADDRESS_RULE: RateRule = { perSecond: 1, burst: 60 }
 
 export interface AccountsDeps extends AccountsOptions {
   readonly storage: UserStorage
@@ -39,7 +42,8 @@ export function createAccounts(deps: AccountsDeps): Accounts {
 
   const limit = async (username: string, ip: string | undefined): Promise<void> => {
     // The address comes first: it has no space, so no name can pass for another's key.
-    const decision = await limiter.take(`login:${ip ?? '-'} ${username}`, LOGIN_RULE)
+    const named = await limiter.take(`login:${ip ?? '-'} ${username}`, LOGIN_RULE)
+    const decision = named.ok ? await limiter.take(`login:${ip ?? '-'}`, ADDRESS_RULE) : named
     if (decision.ok) return
     throw new ImError('RATE_LIMITED', { detail: 'Too many attempts to sign in.', retryAfterMs: decision.retryAfterMs })
   }

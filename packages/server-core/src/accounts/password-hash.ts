@@ -20,9 +20,12 @@ interface Parameters {
   readonly key: Uint8Array
 }
 
-/** Passwords as scrypt hashes. At most 4 are computed at once and 64 wait; then `BUSY`. */
+/**
+ * Passwords as scrypt hashes. At most 2 are computed at once and 64 wait; then `BUSY`. Two, as the system's pool has four threads, which
+ * the host's file and name look-ups need too.
+ */
 export class PasswordHashes {
-  readonly #gate = new HashGate({ running: 4, waiting: 64 })
+  readonly #gate = new HashGate({ running: 2, waiting: 64 })
   /** Compared with when there is no user: random, so that it fits no password. */
   readonly #nobody: Parameters = {
     log2Cost: LOG2_COST,

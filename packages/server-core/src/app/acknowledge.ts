@@ -4,6 +4,9 @@ import type { ValidAckRequest } from './requests.js'
 
 const FLUSH_MS = 1_000
 const SLICE = 200
+/** Conversations one user may move in one flush, and all users of the node: what a hostile one costs is bounded. */
+const MAX_PER_USER = 1_000
+const MAX_PENDING = 50_000
 
 export interface AcknowledgeOptions {
   readonly storage: Pick<ConversationStorage, 'advanceCursors'>
@@ -30,6 +33,8 @@ interface Pending {
 export class Acknowledge {
   readonly #options: AcknowledgeOptions
   #pending = new Map<string, Pending>()
+  /** How many of them are whose. */
+  #perUser = new Map<string, number>()
   #scheduled = false
   #flushing: Promise<void> = Promise.resolve()
 
@@ -49,10 +54,11 @@ export class Acknowledge {
     })
   }
 
-  /** Gathers for the next flush and resolves when that has been written. Rejects `EPOCH_CHANGED`, `UNAVAILABLE`. */
+  /** Gathers for the next flush and resolves when that has been written. Rejects `EPOCH_CHANGED`, `UNAVAILABLE`, `BUSY` for too many. */
   soon(principal: Principal, request: ValidAckRequest): Promise<void> {
     try {
       this.#checkEpoch(request.epoch)
+      this.#checkRoom(principal.userId, request.acks.length)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -70,10 +76,19 @@ export class Acknowledge {
   /** Writes what was gathered. Never rejects: each acknowledgement carries its own outcome. */
   flush(): Promise<void> {
     this.#scheduled = false
-    const gathered = [...this.#pending.values()]
-    this.#pending = new Map()
-    if (gathered.length > 0) this.#flushing = this.#flushing.then(() => this.#flushAll(gathered))
+    // Taken when its turn comes: while Storage is slow, positions of one conversation go on being folded into one.
+    this.#flushing = this.#flushing.then(() => {
+      const gathered = [...this.#pending.values()]
+      this.#pending = new Map()
+      this.#perUser = new Map()
+      return this.#flushAll(gathered)
+    })
     return this.#flushing
+  }
+
+  #checkRoom(userId: string, count: number): void {
+    const room = Math.min(MAX_PENDING - this.#pending.size, MAX_PER_USER - (this.#perUser.get(userId) ?? 0))
+    if (count > room) throw new ImError('BUSY', { detail: 'Too many positions wait to be written.', retryAfterMs: FLUSH_MS })
   }
 
   #checkEpoch(epoch: number | undefined): void {
@@ -85,6 +100,7 @@ export class Acknowledge {
     let pending = this.#pending.get(key)
     if (pending === undefined) {
       pending = newPending(move)
+      this.#perUser.set(move.userId, (this.#perUser.get(move.userId) ?? 0) + 1)
       this.#pending.set(key, pending)
     }
     pending.move.deliveredSeq = Math.max(pending.move.deliveredSeq, move.deliveredSeq ?? 0)

@@ -73,6 +73,20 @@ describe('signing in', () => {
     expect(await codeOf(accounts.login({ username: 'alice', password: 'wonderland' }, undefined))).toBeUndefined()
   })
 
+  it('allows 60 attempts from an address, whatever the names, and then one a second', async () => {
+    const { world } = await open()
+    const { storage, clock, ids } = world
+    const limiter = memoryRateLimiter({ clock })
+    const accounts = createAccounts({ storage, clock, ids, limiter, secret })
+    // Sixty hashes would take seconds; what they leave behind is this.
+    for (let i = 0; i < 60; i++) await limiter.take('login:10.0.0.9', { perSecond: 1, burst: 60 })
+    const attempt = (username: string, ip: string) => codeOf(accounts.login({ username, password: 'x' }, ip))
+    expect(await attempt('nobody-1', '10.0.0.9')).toBe('RATE_LIMITED')
+    expect(await attempt('nobody-2', '10.0.0.10')).toBe('UNAUTHORIZED')
+    await clock.advance(1_000)
+    expect(await attempt('nobody-3', '10.0.0.9')).toBe('UNAUTHORIZED')
+  })
+
   it('allows 10 attempts a minute at a name from an address', async () => {
     const { accounts, world } = await open()
     const attempt = (username: string, ip: string | undefined) => codeOf(accounts.login({ username, password: 'wrong' }, ip))

@@ -130,6 +130,42 @@ describe('gathered acknowledgements', () => {
     await acknowledge.flush()
   })
 
+  it('that one user floods are refused, and delay nobody else’s', async () => {
+    const { clock, writes, acknowledge } = held()
+    const flood = (page: number): Promise<unknown> =>
+      acknowledge
+        .soon(bob, { acks: Array.from({ length: 200 }, (_, i) => ({ conversationId: `g~${page}-${i}`, deliveredSeq: 1 })) })
+        .catch((error: ImError) => error.code)
+    const outcomes = Array.from({ length: 50 }, (_, page) => flood(page))
+    let answered = false
+    void acknowledge.soon({ userId: 'ann', userType: 'user' }, { acks: [{ conversationId: 'g~1', deliveredSeq: 1 }] }).then(() => {
+      answered = true
+    })
+    await clock.advance(1_000)
+    for (let slice = 0; slice < 6; slice++) {
+      writes[slice]?.resolve()
+      await clock.settle()
+    }
+    expect(answered).toBe(true)
+    expect(writes).toHaveLength(6)
+    expect((await Promise.all(outcomes)).filter((code) => code === 'BUSY')).toHaveLength(45)
+  })
+
+  it('are folded while storage is slow, so that what waits does not grow with time', async () => {
+    const { clock, writes, acknowledge } = held()
+    for (let second = 1; second <= 30; second++) {
+      void acknowledge.soon(bob, { acks: [{ conversationId: 'g~1', deliveredSeq: second }] })
+      await clock.advance(1_000)
+    }
+    expect(writes).toHaveLength(1)
+    writes[0]?.resolve()
+    await clock.settle()
+    expect(writes[1]?.moves).toMatchObject([{ conversationId: 'g~1', deliveredSeq: 30 }])
+    writes[1]?.resolve()
+    await acknowledge.flush()
+    expect(writes).toHaveLength(2)
+  })
+
   it('fail each with its slice and no other', async () => {
     const { clock, writes, acknowledge } = held()
     const acks = Array.from({ length: 150 }, (_, i) => ({ conversationId: `g~${1_000 + i}`, deliveredSeq: 1 }))
