@@ -3,8 +3,8 @@ import type { AppendItem, AppendResult, Clock, LogStorage } from '../ports/index
 
 const MAX_BATCH_ITEMS = 100
 const MAX_BATCH_BYTES = 1024 * 1024
-/** How long an item may wait for a conversation that another transaction keeps locked. */
-const HELD_WAIT_MS = 10_000
+/** How long an item may wait, in its lane or for a conversation that another transaction keeps locked. */
+const MAX_WAIT_MS = 10_000
 
 export interface AppendLaneOptions {
   readonly storage: Pick<LogStorage, 'appendMessages'>
@@ -112,11 +112,19 @@ class Lane {
   async #run(): Promise<void> {
     // What is appended in the same turn travels together; a microtask is the shortest wait that allows it.
     await undefined
-    while (this.#queue.length > 0) {
+    for (this.#refuseStale(); this.#queue.length > 0; this.#refuseStale()) {
       const held = await this.#flush(take(this.#queue), 0)
       if (held.length > 0) this.#hold(held)
     }
     this.#running = undefined
+  }
+
+  /** Its sender has given up by now and sends it again: storing it too late would only make a slow storage slower. */
+  #refuseStale(): void {
+    const oldest = this.#options.clock.monotonic() - MAX_WAIT_MS
+    while (this.#queue[0] !== undefined && this.#queue[0].since <= oldest) {
+      this.#queue.shift()?.reject(new ImError('BUSY', { detail: 'The message waited too long to be stored.', retryAfterMs: 1_000 }))
+    }
   }
 
   /** Takes conversations out of the lane, with everything that queues for them, so that they delay nobody else. */
@@ -136,7 +144,7 @@ class Lane {
     const { clock } = this.#options
     while (items.length > 0) {
       const oldest = items[0] as Waiting
-      const waitMs = oldest.since + HELD_WAIT_MS - clock.monotonic()
+      const waitMs = oldest.since + MAX_WAIT_MS - clock.monotonic()
       if (waitMs <= 0) {
         items.shift()
         oldest.reject(heldTooLong())

@@ -16,6 +16,7 @@ export class Gateway implements ConnectionHost {
   readonly #connections = new Set<Connection>()
   readonly #byUser = new Map<string, Set<Connection>>()
   readonly #attaches = new AttachGate(ATTACHES_AT_ONCE)
+  readonly #attaching = new Map<Connection, { readonly running: Promise<void>; next: Promise<void> | undefined }>()
   #dirty: Connection[] = []
   #unauthenticated = 0
   #bufferedBytes = 0
@@ -73,7 +74,22 @@ export class Gateway implements ConnectionHost {
     if (this.#dirty.length === 1) this.context.clock.soon(() => this.#flush())
   }
 
+  /** One attach a connection at a time; all who ask meanwhile share one more, as the running one may have read before what made them ask. */
   attach(connection: Connection): Promise<void> {
+    const asked = this.#attaching.get(connection)
+    if (asked !== undefined) {
+      asked.next ??= asked.running.then(
+        () => this.attach(connection),
+        () => this.attach(connection),
+      )
+      return asked.next
+    }
+    const running = this.#attachNow(connection).finally(() => this.#attaching.delete(connection))
+    this.#attaching.set(connection, { running, next: undefined })
+    return running
+  }
+
+  #attachNow(connection: Connection): Promise<void> {
     return this.#attaches.run(async () => {
       // It may have gone, or have unsubscribed, while it waited.
       const wanted = connection.state === 'open' && connection.subscriptionTo(QUEUES.messages) !== undefined

@@ -106,6 +106,24 @@ describe('append lanes', () => {
     await lanes.idle()
   })
 
+  it('answer BUSY to what has waited 10 s behind a slow batch, and store what has not', async () => {
+    const log = heldLog()
+    const { clock, lanes } = lanesOver(log, { lanes: 1 })
+    const first = lanes.append(item('d~a~b', 'first'))
+    await clock.settle()
+    const late = lanes.append(item('d~a~b', 'late')).catch((error: unknown) => error)
+    await clock.advance(9_000)
+    const fresh = lanes.append(item('d~a~b', 'fresh'))
+    await clock.advance(1_000)
+    log.held[0]?.commit()
+    await clock.settle()
+    expect(isImError(await late, 'BUSY')).toBe(true)
+    expect(log.held[1]?.batch.items.map(({ msgId }) => msgId)).toEqual(['fresh'])
+    log.held[1]?.commit()
+    await expect(Promise.all([first, fresh])).resolves.toMatchObject([{ seq: 1 }, { seq: 2 }])
+    await lanes.idle()
+  })
+
   it('answer BUSY beyond their queue, and take more when there is room', async () => {
     const log = heldLog()
     const { clock, lanes } = lanesOver(log, { lanes: 1, queueItems: 2 })

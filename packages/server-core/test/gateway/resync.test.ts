@@ -35,3 +35,22 @@ describe('an UNSUBSCRIBE right behind a SUBSCRIBE', () => {
     expect(node.index.users).toBe(0)
   })
 })
+
+describe('attaches of one connection', () => {
+  it('run one at a time, and those asked for meanwhile are one more', async () => {
+    const node = await startTestNode()
+    const bob = await node.client('bob', { queues: ['errors', 'session'] })
+    const reads: string[] = []
+    const { memberships } = node.storage
+    Object.assign(node.storage, {
+      memberships: (userId: string) => {
+        reads.push(userId)
+        return memberships.call(node.storage, userId)
+      },
+    })
+    for (let i = 0; i < 12; i++) bob.send('SUBSCRIBE', { id: `m${i}`, destination: QUEUES.messages, receipt: `r${i}` })
+    await node.clock.settle()
+    expect(bob.receipt('r11')).toBeDefined()
+    expect(reads.length).toBeLessThanOrEqual(2)
+  })
+})
