@@ -245,7 +245,7 @@ describe('bad input over real sockets', () => {
       if (socket.unsentBytes > 64 * KIB * KIB) break
     }
     socket.end()
-    // At the latest: 10 s without progress, a visit, and 5 s for a close that is never answered.
+    // At the latest: 10 s without progress, and 6 s for a close that is never answered, each found at the next visit.
     await until('it is gone', () => server.im.stats().connections === before, 20_000)
   })
 

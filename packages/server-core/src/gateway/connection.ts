@@ -75,6 +75,8 @@ export class Connection implements SocketListener, Subscriber {
   /** Bookkeeping of the sweep: when the socket last took bytes, and how many it had taken. */
   progressAt: number
   taken = 0
+  /** When it began to close. */
+  closingAt = 0
   expiryTold = false
   /** Settles when presence knows of the connection; it must not hear of its end before. */
   presenceTold: Promise<void> = settled
@@ -352,6 +354,7 @@ export class Connection implements SocketListener, Subscriber {
   /** The last flush: whatever it finds of the reader, the connection ends, and with this code. */
   #end(code: number, reason: string): void {
     this.state = 'closing'
+    this.closingAt = this.host.context.clock.monotonic()
     this.#closeCode = code
     this.#closeReason = reason
     this.queue.flush(this.socket, this.host.context.limits)

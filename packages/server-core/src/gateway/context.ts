@@ -40,6 +40,8 @@ export const TIMING = {
   silence: 45_000,
   /** A socket that takes nothing for so long is closed. */
   noProgress: 10_000,
+  /** How long a connection may take to close; a little more than the library gives a peer to answer. */
+  closing: 6_000,
   /** How long before its end a token is announced as expiring. */
   expiryNotice: 60_000,
   /** How often connections are looked after. */

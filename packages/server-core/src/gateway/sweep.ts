@@ -13,6 +13,11 @@ export function visit(connection: Connection, now: number, epochNow: number): nu
     return socket.bufferedBytes
   }
   const buffered = socket.bufferedBytes
+  if (connection.state === 'closing') {
+    // The library's own time-out does not start for a peer that has closed its side and takes nothing: it would stay for ever.
+    if (now - connection.closingAt >= TIMING.closing) socket.terminate()
+    return buffered
+  }
   if (connection.state !== 'open') return buffered
   if (isStuck(connection, buffered, now)) {
     connection.close(CLOSE.slowReader, 'no progress')

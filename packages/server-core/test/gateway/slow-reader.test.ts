@@ -264,4 +264,17 @@ describe('what goes out', () => {
     expect([...alice.bodies(QUEUES.session), ...mallory.bodies(QUEUES.session)]).toEqual([])
     expect(mallory.receipt('t')).toBeDefined()
   })
+
+  it('that takes nothing while it is being closed is ended by force', async () => {
+    const node = await startTestNode({ limits })
+    const slow = await node.client('bob')
+    const alice = await node.client('alice')
+    slow.stall()
+    await flood(node, alice, 10)
+    node.gateway.disconnectUser('bob', { code: CLOSE.replaced, reason: 'out' })
+    await node.clock.advance(5_000)
+    expect(node.gateway.connections).toBe(2)
+    await node.clock.advance(2_100)
+    expect(node.gateway.connections).toBe(1)
+  })
 })
