@@ -3,6 +3,7 @@ import { type DriverConnection, type Row, runStatements } from './driver.js'
 import { checksumOf, migrations } from './migrations/index.js'
 import { readApplied, refuseForeign, refuseOtherSteps } from './schema-check.js'
 import { id, Sql, sql, text } from './sql.js'
+import { classify } from './sql-errors.js'
 import { lockName, placeNames, type Tables } from './tables.js'
 
 const LOCK_SECONDS = 60
@@ -44,6 +45,13 @@ export async function migrate(connection: DriverConnection, clock: Clock, tables
         )},${id(checksumOf(migration))},${clock.now()})`,
       )
     }
+  } catch (error) {
+    if (classify(error) !== 'denied') throw error
+    const reason = (error as Error).message
+    throw new Error(
+      `The account may not make the tables: ${reason}; grant CREATE, DROP and CREATE VIEW, or apply the SQL files with another account and use migrations: 'verify'.`,
+      { cause: error },
+    )
   } finally {
     await run(sql`SELECT RELEASE_LOCK(${name})`).catch(() => undefined)
   }

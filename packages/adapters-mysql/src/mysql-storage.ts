@@ -23,6 +23,8 @@ import { userStorage } from './users.js'
 
 const PING_MS = 3_000
 const CONNECT_MS = 10_000
+/** ER_BAD_DB_ERROR */
+const NO_DATABASE = 1049
 /** A packet of ours at most, however much the server would take. */
 const MAX_BATCH_BYTES = 8 * 1024 * 1024
 
@@ -120,6 +122,9 @@ class Session {
     } catch (error) {
       const kind = classify(error)
       const reason = error instanceof Error ? error.message || String((error as { code?: unknown }).code) : String(error)
+      if ((error as { errno?: unknown }).errno === NO_DATABASE) {
+        throw new Error(`The server has no such database: ${reason}; create it first.`, { cause: error })
+      }
       if (kind === 'denied') throw new Error(`The database refuses the account: ${reason}`, { cause: error })
       if (kind === 'other') throw error
       throw new ImError('UNAVAILABLE', { detail: `The database cannot be reached: ${reason}`, retryAfterMs: 1_000, cause: error })

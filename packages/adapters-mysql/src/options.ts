@@ -49,8 +49,10 @@ export function resolveOptions(options: MysqlStorageOptions): ResolvedOptions {
     throw new TypeError('mysqlStorage: `pool` is no mysql2 pool; it has no getConnection().')
   }
   if (!['auto', 'verify', 'off'].includes(migrations)) throw new TypeError("mysqlStorage: `migrations` is 'auto', 'verify' or 'off'.")
-  if (uri !== undefined && !/^mysql2?:\/\/[^/]+\/[^/?]+/.test(uri)) {
-    throw new TypeError('mysqlStorage: `uri` must look like mysql://user:password@host:3306/database.')
+  if (uri !== undefined && !isUri(uri)) {
+    throw new TypeError(
+      'mysqlStorage: `uri` must look like mysql://user:password@host:3306/database, with special characters percent-encoded.',
+    )
   }
   const own = connection ?? uri ?? (pool && connectionOptionsOf(pool))
   if (own === undefined) {
@@ -70,6 +72,17 @@ export function resolveOptions(options: MysqlStorageOptions): ResolvedOptions {
     warn: (message) => (logger === undefined ? process.emitWarning(message, 'InnerlineMysql') : logger.warn({}, message)),
     clock: options.clock ?? systemClock,
     ids: options.ids ?? systemIds(),
+  }
+}
+
+/** Whether the driver can read it, whose own words would be "Invalid URL". */
+function isUri(uri: string): boolean {
+  try {
+    const { protocol, username, password, hostname, pathname } = new URL(uri)
+    decodeURIComponent(username + password + pathname)
+    return /^mysql2?:$/.test(protocol) && hostname !== '' && /^\/[^/]/.test(pathname)
+  } catch {
+    return false
   }
 }
 

@@ -151,6 +151,10 @@ for (const { name, uri } of testServers) {
         limited.username = user
         limited.password = `pw-${namespace}`
         await operator.query(`GRANT SELECT, INSERT, UPDATE ON \`${database}\`.* TO '${user}'@'%'`)
+        await expect(mysqlStorage({ uri: limited.href, namespace: fresh() }).start()).rejects.toThrow(
+          /^The account may not make the tables: CREATE command denied .* grant CREATE, DROP and CREATE VIEW/,
+        )
+        namespace = namespaces[0] ?? ''
         await expect(mysqlStorage({ uri: limited.href, namespace, migrations: 'off' }).start()).rejects.toThrow(
           /may not DELETE on .*t_cs_session/,
         )
@@ -161,13 +165,16 @@ for (const { name, uri } of testServers) {
       }
     })
 
-    it('says that a database cannot be reached, or names none', async () => {
+    it('says that a database cannot be reached, is not there, or is not named', async () => {
       const proxy = await cuttingProxy(uri)
       await proxy.close()
       await expect(mysqlStorage({ uri: proxy.uri }).start()).rejects.toMatchObject({
         code: 'UNAVAILABLE',
         detail: expect.stringMatching(/cannot be reached/),
       })
+      const missing = new URL(uri)
+      missing.pathname = `/${fresh()}`
+      await expect(mysqlStorage({ uri: missing.href }).start()).rejects.toThrow(/^The server has no such database: .*create it/)
       const none = new URL(uri)
       none.pathname = '/'
       await expect(
