@@ -4,10 +4,10 @@ import type { Duplex } from 'node:stream'
 import { sendRequest } from './app/requests.js'
 import type { SentInTransaction } from './app/send-message.js'
 import { validate } from './app/validate.js'
-import { decodeFrame } from './delivery/index.js'
 import { WsEndpoint } from './gateway/index.js'
 import { createRouter, openApiDocument, type OpenApiDocument, type RequestHandler } from './http/index.js'
 import { createNode, type Node } from './node.js'
+import { closeNode, startNode } from './node-life.js'
 import { type ImServerOptions, type ResolvedOptions, resolveOptions } from './options.js'
 import { silentLogger } from './ports/index.js'
 
@@ -164,25 +164,9 @@ class MountedServer implements ImServer {
   }
 
   async #start(): Promise<void> {
-    const { storage, bus, presence, events, accounts, feedReader, feedKeeper, gateway, index, hints, nodeId, epoch } = this.#node
-    await storage.start()
-    bus.onMessage((_channel, bytes) => {
-      const frame = decodeFrame(bytes)
-      if (frame === undefined) this.#options.metrics.count('im_foreign_bus_frames')
-      else if (frame.kind === 'messages') index.accept(frame.batch)
-      else hints.receive(frame.hint)
-    })
-    bus.onInterrupted(() => void feedReader.readNow())
-    await bus.start()
-    await presence.start({ nodeId })
-    // From the feed's start position on nothing is missed, so it comes before anybody is let in.
-    epoch.current = (await feedReader.start()).epoch
-    await accounts?.ensureUsers()
-    await events.start()
-    feedKeeper.start()
-    gateway.start()
+    await startNode(this.#node, this.#options)
     this.#serving = true
-    if (!storage.capabilities.durable) this.#warnOfMemory()
+    if (!this.#node.storage.capabilities.durable) this.#warnOfMemory()
   }
 
   /** Said plainly: in production also to a host that gave no logger. */
@@ -200,19 +184,8 @@ class MountedServer implements ImServer {
   async #close(): Promise<void> {
     await this.#started?.catch(() => undefined)
     this.#serving = false
-    const { gateway, acknowledge, lanes, feedReader, feedKeeper, events, bus, presence, rateLimiter, badges, storage } = this.#node
     this.#endpoint.detachAll()
-    gateway.close()
-    // What has been accepted is finished: answers may be lost with their sockets, commits are not.
-    await lanes.idle()
-    await acknowledge.flush()
-    await feedKeeper.stop()
-    await feedReader.stop()
-    const closing = [events, bus, presence, rateLimiter, badges].map((port) => port.close())
-    const outcomes = await Promise.allSettled(closing)
-    await storage.close()
-    for (const outcome of outcomes)
-      if (outcome.status === 'rejected') this.#options.logger.error({ err: outcome.reason }, 'a part did not close')
+    await closeNode(this.#node, this.#options.logger)
   }
 }
 

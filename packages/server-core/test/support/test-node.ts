@@ -2,9 +2,9 @@ import { QUEUES } from '@innerline/protocol'
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
-import { decodeFrame } from '../../src/delivery/index.js'
 import type { Handshake } from '../../src/gateway/index.js'
 import { createNode, type Node } from '../../src/node.js'
+import { closeNode, startNode } from '../../src/node-life.js'
 import { type ImServerOptions, resolveOptions } from '../../src/options.js'
 import type { Authenticate, Logger, Principal } from '../../src/ports/index.js'
 import { MemorySocket } from './memory-socket.js'
@@ -59,27 +59,11 @@ export async function startTestNode(options: Partial<ImServerOptions> = {}): Pro
     gauge: () => undefined,
     observe: () => undefined,
   }
-  const node = createNode(resolveOptions({ authenticate: authenticateByToken, clock, ids, logger, metrics, ...options }))
-  const { storage, bus, presence, events, feedReader, feedKeeper, gateway, index, hints, nodeId, epoch } = node
-  await storage.start()
-  bus.onMessage((_channel, bytes) => {
-    const frame = decodeFrame(bytes)
-    if (frame?.kind === 'messages') index.accept(frame.batch)
-    else if (frame !== undefined) hints.receive(frame.hint)
-  })
-  bus.onInterrupted(() => void feedReader.readNow())
-  await bus.start()
-  await presence.start({ nodeId })
-  epoch.current = (await feedReader.start()).epoch
-  await events.start()
-  feedKeeper.start()
-  gateway.start()
-  onTestFinished(async () => {
-    gateway.close()
-    await clock.settle()
-    await Promise.all([feedKeeper.stop(), feedReader.stop(), events.close(), bus.close(), presence.close()])
-    await storage.close()
-  })
+  const resolved = resolveOptions({ authenticate: authenticateByToken, clock, ids, logger, metrics, ...options })
+  const node = createNode(resolved)
+  const { gateway } = node
+  await startNode(node, resolved)
+  onTestFinished(() => closeNode(node, logger))
 
   const dial = (handshake: Partial<Handshake> = {}): MemorySocket => {
     const socket = new MemorySocket()
