@@ -35,12 +35,13 @@ export interface Limits {
   readonly pageBytes: number
 }
 
+// Written out: a bundler takes a product for something that may have effects, and keeps the whole table.
 export const DEFAULT_LIMITS: Limits = {
-  frameBytes: 64 * 1024,
-  bodyBytes: 48 * 1024,
-  unauthenticatedBytes: 16 * 1024,
+  frameBytes: 65_536,
+  bodyBytes: 49_152,
+  unauthenticatedBytes: 16_384,
   headers: 32,
-  headerLineBytes: 2 * 1024,
+  headerLineBytes: 2_048,
   subscriptionsPerConnection: 16,
   connectionsPerUser: 20,
   unauthenticatedSockets: 2_000,
@@ -51,12 +52,12 @@ export const DEFAULT_LIMITS: Limits = {
   upgradesPerSecond: 500,
   maxFragments: 64,
   sendsInFlight: 64,
-  logQueueBytes: 256 * 1024,
-  owedQueueBytes: 256 * 1024,
-  nodeQueueBytes: 256 * 1024 * 1024,
+  logQueueBytes: 262_144,
+  owedQueueBytes: 262_144,
+  nodeQueueBytes: 268_435_456,
   heartbeatHeads: 64,
   acksPerRequest: 200,
-  pageBytes: 256 * 1024,
+  pageBytes: 262_144,
 }
 
 /** Page sizes of REST lists and histories. */

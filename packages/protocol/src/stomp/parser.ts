@@ -28,7 +28,6 @@ const INCOMPLETE = -1
 /** `UNSUBSCRIBE` and `DISCONNECT` are shorter than this, the line's CR included. */
 const LONGEST_COMMAND_LINE = 12
 
-const allCommands: ReadonlySet<Command> = /* @__PURE__ */ new Set([...CLIENT_COMMANDS, ...SERVER_COMMANDS])
 const noBody = /* @__PURE__ */ new Uint8Array(0)
 // A byte order mark is content like any other: swallowing it would accept a command that is not one.
 const decoder = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -62,7 +61,7 @@ export class StompParser {
 
   constructor(options: StompParserOptions) {
     this.#limits = options.limits
-    this.#commands = options.commands ?? allCommands
+    this.#commands = options.commands ?? new Set([...CLIENT_COMMANDS, ...SERVER_COMMANDS])
   }
 
   /** Bytes held between two chunks; at most `limits.frameBytes`. */
