@@ -1,7 +1,7 @@
 import { type CursorMove, type CursorState, type Head, type Member, unreadOf, visibleRange } from '@innerline/server-core'
 import type { Database } from './database.js'
 import { headColumns, headOf, memberColumns, memberOf, toOptionalSeq } from './rows.js'
-import { derived, id, sql } from './sql.js'
+import { byKey, derived, id, sql } from './sql.js'
 
 const SLICE = 200
 
@@ -77,6 +77,6 @@ async function write(database: Database, places: readonly Place[]): Promise<void
   const rows = places.map(({ key, member }) => [id(member.userId), key, member.deliveredSeq, member.readSeq, member.readOrd])
   const values = derived(['u', 'k', 'd', 'r', 'o'], rows)
   await database.run(
-    sql`UPDATE ${values} v STRAIGHT_JOIN ${database.tables.cursor} c ON c.user_id=v.u AND c.conversation_key=v.k SET c.delivered_seq=GREATEST(c.delivered_seq,v.d),c.read_seq=GREATEST(c.read_seq,v.r),c.read_ord=GREATEST(c.read_ord,v.o),c.updated_at=GREATEST(c.updated_at,${database.clock.now()})`,
+    sql`UPDATE ${values} v STRAIGHT_JOIN ${database.tables.cursor} c ${byKey} ON c.user_id=v.u AND c.conversation_key=v.k SET c.delivered_seq=GREATEST(c.delivered_seq,v.d),c.read_seq=GREATEST(c.read_seq,v.r),c.read_ord=GREATEST(c.read_ord,v.o),c.updated_at=GREATEST(c.updated_at,${database.clock.now()})`,
   )
 }

@@ -3,7 +3,7 @@ import type { ConnectionPool, OwnConnection } from './connection-pool.js'
 import { type Database, onlyRow, rowsOf } from './database.js'
 import { assertHeld } from './leases.js'
 import { toOptionalSeq, toSeq } from './rows.js'
-import { databaseNow, id, listed, sql, tuples } from './sql.js'
+import { byKey, databaseNow, id, listed, sql, tuples } from './sql.js'
 import { breaksConnection, classify } from './sql-errors.js'
 import type { Tables } from './tables.js'
 import type { Transaction } from './transaction.js'
@@ -60,7 +60,7 @@ async function probeSlice(database: Database, ids: readonly number[]): Promise<{
       if (some.length === 0) continue
       try {
         const [rows] = await connection.run([
-          sql`SELECT c.id FROM ${database.tables.change} c FORCE INDEX (PRIMARY) WHERE c.id IN (${listed(some)}) FOR UPDATE NOWAIT`,
+          sql`SELECT c.id FROM ${database.tables.change} c ${byKey} WHERE c.id IN (${listed(some)}) FOR UPDATE NOWAIT`,
         ])
         const present = new Set(rowsOf(rows).map((row) => toSeq(row['id'])))
         result.burnt.push(...some.filter((one) => !present.has(one)))

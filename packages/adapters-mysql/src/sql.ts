@@ -29,6 +29,12 @@ export const joined = (parts: readonly Sql[], separator: string): Sql => new Sql
 /** Parts as a comma-separated list. */
 export const listed = (parts: readonly SqlPart[]): Sql => new Sql(parts.map(textOf).join(','))
 
+/**
+ * After a table's name in every statement that locks: of a table of a few rows the server would rather read all, and
+ * wait for whatever row of it anybody holds. A DELETE obeys it only in a join.
+ */
+export const byKey = new Sql('FORCE INDEX (PRIMARY)')
+
 /** Nothing. */
 export const nothing = new Sql('')
 

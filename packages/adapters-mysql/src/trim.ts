@@ -1,6 +1,6 @@
 import { type Database, onlyRow, rowsOf } from './database.js'
 import { toOptionalSeq, toSeq, toText } from './rows.js'
-import { databaseNow, listed, sql } from './sql.js'
+import { byKey, databaseNow, derived, sql } from './sql.js'
 
 interface TrimRequest {
   readonly keepMs: number
@@ -39,8 +39,15 @@ export function trimChanges(
     const next = (ids.length < limit ? keepAbove : (ids.at(-1) ?? keepAbove)) + 1
     await transaction.commit(
       sql`UPDATE ${state} SET low_id=${next} WHERE id=1`,
-      // By a list: a range locks the row after its end as well, and an append may hold that one.
-      ...(ids.length === 0 ? [] : [sql`DELETE c FROM ${change} c FORCE INDEX (PRIMARY) WHERE c.id IN (${listed(ids)})`]),
+      // One by one: a range locks the row after its end as well, and an append may hold that one.
+      ...(ids.length === 0
+        ? []
+        : [
+            sql`DELETE c FROM ${derived(
+              ['k'],
+              ids.map((one) => [one]),
+            )} v STRAIGHT_JOIN ${change} c ${byKey} ON c.id=v.k`,
+          ]),
       sql`DELETE FROM ${floor} WHERE resolved_floor<${old}`,
     )
     return { deleted: ids.length, lostReaders }

@@ -1,7 +1,7 @@
 import type { AppendItem, Head, Member } from '@innerline/server-core'
 import type { Row } from '../driver.js'
 import { headColumns, headOf, memberColumns, memberOf, toOptionalSeq, toOptionalText, toSeq, toText, toUuid } from '../rows.js'
-import { ids, listed, nothing, Sql, sql, uuid } from '../sql.js'
+import { byKey, ids, listed, nothing, Sql, sql, uuid } from '../sql.js'
 import type { Tables } from '../tables.js'
 
 /** A head under lock, with what only appends need of it. */
@@ -31,11 +31,10 @@ export interface StoredEntry {
 export type Waiting = 'wait' | 'skip'
 
 /**
- * Locks the heads in the order of their keys, in one statement. The index is forced because a scan of a small table
- * would wait for heads that nobody asked for.
+ * Locks the heads in the order of their keys, in one statement.
  */
 export const lockHeads = (tables: Tables, keys: readonly number[], waiting: Waiting): Sql =>
-  sql`SELECT ${headColumns},s.low_time,s.last_batch FROM ${tables.session} s FORCE INDEX (PRIMARY) WHERE s.conversation_key IN (${listed(
+  sql`SELECT ${headColumns},s.low_time,s.last_batch FROM ${tables.session} s ${byKey} WHERE s.conversation_key IN (${listed(
     [...keys].sort((a, b) => a - b),
   )}) ORDER BY s.conversation_key FOR UPDATE${waiting === 'skip' ? new Sql(' SKIP LOCKED') : nothing}`
 

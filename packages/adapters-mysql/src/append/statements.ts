@@ -1,4 +1,4 @@
-import { bytes, derived, hash, id, sql, type Sql, tuples, uuid } from '../sql.js'
+import { byKey, bytes, derived, hash, id, sql, type Sql, tuples, uuid } from '../sql.js'
 import type { Tables } from '../tables.js'
 import { CHANGE_KINDS } from '../rows.js'
 import type { AppendPlan, PlannedHead } from './plan.js'
@@ -52,12 +52,12 @@ function mendTargets(tables: Tables, plan: AppendPlan): Sql {
   const rows = [...plan.mends]
     .sort(bySeq)
     .map(({ key, seq, bodyJson, editedAt, recalledAt }) => [key, seq, bytes(bodyJson), editedAt, recalledAt])
-  return sql`UPDATE ${derived(['k', 'q', 'b', 'e', 'r'], rows)} v STRAIGHT_JOIN ${tables.message} m ON m.conversation_key=v.k AND m.seq=v.q SET m.body=v.b,m.edited_at=COALESCE(v.e,m.edited_at),m.recalled_at=COALESCE(v.r,m.recalled_at)`
+  return sql`UPDATE ${derived(['k', 'q', 'b', 'e', 'r'], rows)} v STRAIGHT_JOIN ${tables.message} m ${byKey} ON m.conversation_key=v.k AND m.seq=v.q SET m.body=v.b,m.edited_at=COALESCE(v.e,m.edited_at),m.recalled_at=COALESCE(v.r,m.recalled_at)`
 }
 
 function blankEdits(tables: Tables, recalls: AppendPlan['mends']): Sql {
   const rows = [...recalls].sort(bySeq).map(({ key, seq }) => [key, seq])
-  return sql`UPDATE ${derived(['k', 'q'], rows)} v STRAIGHT_JOIN ${tables.edit} e ON e.conversation_key=v.k AND e.target_seq=v.q STRAIGHT_JOIN ${tables.message} m ON m.conversation_key=e.conversation_key AND m.seq=e.edit_seq SET m.body=${bytes('null')}`
+  return sql`UPDATE ${derived(['k', 'q'], rows)} v STRAIGHT_JOIN ${tables.edit} e ${byKey} ON e.conversation_key=v.k AND e.target_seq=v.q STRAIGHT_JOIN ${tables.message} m ${byKey} ON m.conversation_key=e.conversation_key AND m.seq=e.edit_seq SET m.body=${bytes('null')}`
 }
 
 function raiseHeads(tables: Tables, heads: readonly PlannedHead[], batchId: string | undefined): Sql {
@@ -69,13 +69,13 @@ function raiseHeads(tables: Tables, heads: readonly PlannedHead[], batchId: stri
       ...[last && id(last.kind), bytes(last?.preview), last?.timestamp],
       ...[mentionAll.seq, mentionAll.by === undefined ? null : id(mentionAll.by), mentionAll.other],
     ])
-  return sql`UPDATE ${derived(columns, rows)} v STRAIGHT_JOIN ${tables.session} s ON s.conversation_key=v.k SET s.head_seq=v.q,s.head_ord=v.o,s.updated_at=v.u,s.low_time=v.lt,s.last_seq=v.ls,s.last_msg_id=v.lm,s.last_sender_id=v.lf,s.last_kind=v.lk,s.last_preview=v.lp,s.last_msg_time=v.lu,s.mention_all_seq=v.ms,s.mention_all_by=v.mb,s.mention_all_other=v.mo,s.last_batch=${optional(batchId)}`
+  return sql`UPDATE ${derived(columns, rows)} v STRAIGHT_JOIN ${tables.session} s ${byKey} ON s.conversation_key=v.k SET s.head_seq=v.q,s.head_ord=v.o,s.updated_at=v.u,s.low_time=v.lt,s.last_seq=v.ls,s.last_msg_id=v.lm,s.last_sender_id=v.lf,s.last_kind=v.lk,s.last_preview=v.lp,s.last_msg_time=v.lu,s.mention_all_seq=v.ms,s.mention_all_by=v.mb,s.mention_all_other=v.mo,s.last_batch=${optional(batchId)}`
 }
 
 /** Only rows that are there: who is not a member has none, and who has left is not told of mentions. */
 function moveCursors(tables: Tables, plan: AppendPlan): Sql {
   const rows = plan.cursors.map(({ userId, key, sentOrd, mentionSeq }) => [id(userId), key, sentOrd, mentionSeq])
-  return sql`UPDATE ${derived(['u', 'k', 's', 'm'], rows)} v STRAIGHT_JOIN ${tables.cursor} c ON c.user_id=v.u AND c.conversation_key=v.k SET c.sent_ord=GREATEST(c.sent_ord,v.s),c.mention_seq=IF(c.leave_seq IS NULL,GREATEST(c.mention_seq,v.m),c.mention_seq)`
+  return sql`UPDATE ${derived(['u', 'k', 's', 'm'], rows)} v STRAIGHT_JOIN ${tables.cursor} c ${byKey} ON c.user_id=v.u AND c.conversation_key=v.k SET c.sent_ord=GREATEST(c.sent_ord,v.s),c.mention_seq=IF(c.leave_seq IS NULL,GREATEST(c.mention_seq,v.m),c.mention_seq)`
 }
 
 function insertChanges(tables: Tables, heads: readonly PlannedHead[], { nodeId, now }: WrittenBatch): Sql {
