@@ -1,5 +1,5 @@
 import type { ConversationStorage } from '@innerline/server-core'
-import { advanceCursors } from './cursors.js'
+import { Cursors } from './cursors.js'
 import type { Database } from './database.js'
 import { openConversation } from './open-conversation.js'
 import { headColumns, headOf, memberColumns, memberOf, toOptionalSeq, toSeq, toText } from './rows.js'
@@ -9,6 +9,7 @@ import { readSummaries } from './summaries.js'
 /** Heads, members and cursors. Each read is one statement, hence one snapshot. */
 export function conversationStorage(database: Database): ConversationStorage {
   const { session, cursor } = database.tables
+  const cursors = new Cursors(database)
   return {
     openConversation: (request) => openConversation(database, request),
     async readHeads(conversationIds) {
@@ -59,7 +60,7 @@ export function conversationStorage(database: Database): ConversationStorage {
       }))
     },
     summaries: (userId, page) => readSummaries(database, userId, page),
-    advanceCursors: (moves) => advanceCursors(database, moves),
+    advanceCursors: (moves) => cursors.advance(moves),
     async readCursors(conversationId, limit) {
       const rows = await database.read(
         sql`SELECT c.user_id,c.delivered_seq,c.read_seq FROM ${session} s JOIN ${cursor} c ON c.conversation_key=s.conversation_key WHERE s.session_id=${id(

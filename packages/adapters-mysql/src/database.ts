@@ -4,7 +4,7 @@ import type { BorrowedPool } from './borrowed-pool.js'
 import { ConnectionPool } from './connection-pool.js'
 import { type OpenConnection, type Row, runStatements, type StatementResult } from './driver.js'
 import { type Sql, sql } from './sql.js'
-import { breaksConnection, classify } from './sql-errors.js'
+import { breaksConnection, classify, unlessHeld } from './sql-errors.js'
 import type { Tables } from './tables.js'
 import { inTransaction, type Transaction } from './transaction.js'
 
@@ -73,6 +73,11 @@ export class Database {
    */
   run(...statements: readonly Sql[]): Promise<readonly StatementResult[]> {
     return this.retrying(() => this.#onGeneral(statements), 'and when lost')
+  }
+
+  /** As `run`, except that a lock that is not given in time is not waited for again: undefined then, and nothing is done. */
+  runUnlessHeld(...statements: readonly Sql[]): Promise<readonly StatementResult[] | undefined> {
+    return this.retrying(() => this.#onGeneral(statements).catch(unlessHeld), 'and when lost')
   }
 
   /** A transaction on a general connection, run again after deadlocks and lock waits; a lost answer rejects. */

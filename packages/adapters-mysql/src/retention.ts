@@ -2,7 +2,7 @@ import type { LogStorage } from '@innerline/server-core'
 import { type Database, onlyRow, rowsOf } from './database.js'
 import { toOptionalSeq, toSeq } from './rows.js'
 import { sql } from './sql.js'
-import { classify } from './sql-errors.js'
+import { unlessHeld } from './sql-errors.js'
 import { inTransaction } from './transaction.js'
 
 const CANDIDATES = 100
@@ -22,6 +22,7 @@ export async function expireMessages(
   )
   for (const candidate of candidates) {
     const key = toSeq(candidate['conversation_key'])
+    // A conversation that somebody keeps locked has its turn next time.
     const raised = await raiseFloor(database, key, before, limit - expired).catch(unlessHeld)
     if (raised === undefined) continue
     const { count, lowSeq, more } = raised
@@ -31,11 +32,6 @@ export async function expireMessages(
     if (more) return { expired, more: true }
   }
   return { expired, more: candidates.length === CANDIDATES }
-}
-
-/** A conversation that somebody keeps locked has its turn next time. */
-function unlessHeld(error: unknown): undefined {
-  if (classify(error) !== 'lock-wait') throw error
 }
 
 /** The floor first: from its commit on nothing below is shown, counted or recalled. */

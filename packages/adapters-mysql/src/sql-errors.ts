@@ -61,6 +61,11 @@ export function classify(error: unknown): SqlErrorKind {
 /** Whether the connection may not be used again. */
 export const breaksConnection = (kind: SqlErrorKind): boolean => kind === 'lost' || kind === 'read-only' || kind === 'denied'
 
+/** Turns the error of a lock that was not given in time into undefined; throws every other. */
+export function unlessHeld(error: unknown): undefined {
+  if (classify(error) !== 'lock-wait') throw error
+}
+
 const details: Readonly<Record<SqlErrorKind, string>> = {
   deadlock: 'The database is too busy with the same rows.',
   'lock-wait': 'The database keeps rows of this request locked.',

@@ -42,11 +42,12 @@ export class Acknowledge {
     this.#options = options
   }
 
-  /** Writes at once and resolves with the new positions; conversations one is not in are left out. Rejects `EPOCH_CHANGED`. */
+  /** Writes at once and resolves with the new positions; conversations one is not in are left out. Rejects `EPOCH_CHANGED`, `BUSY` where a position was not free. */
   async now(principal: Principal, request: ValidAckRequest): Promise<readonly AckResult[]> {
     this.#checkEpoch(request.epoch)
     const moves = request.acks.map((ack) => moveOf(principal.userId, ack))
     const states = await this.#write(moves)
+    if (states.some((state) => state?.held)) throw heldError()
     return states.flatMap((state, i) => {
       if (state === undefined) return []
       const { deliveredSeq, readSeq, unread } = state
@@ -63,12 +64,6 @@ export class Acknowledge {
       return Promise.reject(error)
     }
     const written = request.acks.map((ack) => this.#gather(moveOf(principal.userId, ack)))
-    if (!this.#scheduled) {
-      this.#scheduled = true
-      this.#options.clock.after(FLUSH_MS, () => {
-        void this.flush()
-      })
-    }
     const [only] = written
     return written.length === 1 && only !== undefined ? only : Promise.all(written).then(() => undefined)
   }
@@ -105,6 +100,12 @@ export class Acknowledge {
     }
     pending.move.deliveredSeq = Math.max(pending.move.deliveredSeq, move.deliveredSeq ?? 0)
     pending.move.readSeq = Math.max(pending.move.readSeq, move.readSeq ?? 0)
+    if (!this.#scheduled) {
+      this.#scheduled = true
+      this.#options.clock.after(FLUSH_MS, () => {
+        void this.flush()
+      })
+    }
     return pending.written
   }
 
@@ -114,8 +115,14 @@ export class Acknowledge {
     for (let i = 0; i < gathered.length; i += SLICE) {
       const slice = gathered.slice(i, i + SLICE)
       try {
-        await this.#write(slice.map((pending) => pending.move))
-        for (const pending of slice) pending.resolve()
+        const states = await this.#write(slice.map((pending) => pending.move))
+        for (const [at, pending] of slice.entries()) {
+          if (states[at]?.held) {
+            // Kept for the next flush, but its sender need not wait for as long as somebody else's transaction lasts.
+            void this.#gather(pending.move)
+            pending.reject(heldError())
+          } else pending.resolve()
+        }
       } catch (error) {
         for (const pending of slice) pending.reject(error)
       }
@@ -134,6 +141,8 @@ export class Acknowledge {
     return states
   }
 }
+
+const heldError = (): ImError => new ImError('BUSY', { detail: 'A position is being written by somebody else.', retryAfterMs: FLUSH_MS })
 
 function newPending({ conversationId, userId }: CursorMove): Pending {
   let resolve!: Pending['resolve']

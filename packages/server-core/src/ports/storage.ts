@@ -90,6 +90,7 @@ export interface ConversationStorage {
   /**
    * Moves cursors forward; never backward, whatever the order of calls. Values are clamped to what the member may
    * see; `readSeq` implies `deliveredSeq`. Strangers and unknown conversations give undefined. Writes no change row.
+   * A row that another transaction keeps locked for more than a second or so is given back as `held`; the others move.
    */
   advanceCursors(moves: readonly CursorMove[]): Promise<readonly (CursorState | undefined)[]>
   /** Every present member's positions (at most `limit` members): what ticks and read lists are made of. */
@@ -282,6 +283,8 @@ export interface CursorState {
   readonly unread: number
   /** Whether this call moved anything. */
   readonly moved: boolean
+  /** Another transaction keeps the row locked: nothing has been written, the positions are the old ones. Ask again. */
+  readonly held?: true | undefined
 }
 
 export interface ChangeBatch {

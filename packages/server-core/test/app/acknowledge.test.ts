@@ -1,79 +1,25 @@
-import { directConversationId, ImError } from '@innerline/protocol'
+import { ImError } from '@innerline/protocol'
 import { describe, expect, it } from 'vitest'
 import { Acknowledge } from '../../src/app/acknowledge.js'
 import { memoryUnreadBadges } from '../../src/memory/index.js'
 import type { CursorMove, CursorState, Principal } from '../../src/ports/index.js'
-import { startTestNode, textTo, type TestNode } from '../support/test-node.js'
 import { TestClock } from '../support/test-clock.js'
-import { SEND_DESTINATIONS } from '@innerline/protocol'
 
-const conversationId = directConversationId('alice', 'bob')
 const bob: Principal = { userId: 'bob', userType: 'user' }
-
-async function nodeWith(messages: number): Promise<TestNode> {
-  const node = await startTestNode({ limits: { sendBurst: 1_000, frameBurst: 1_000 } })
-  const alice = await node.client('alice')
-  for (let i = 0; i < messages; i++) alice.send('SEND', { destination: SEND_DESTINATIONS.sendMessage }, textTo('bob', `${i}`))
-  await node.clock.settle()
-  return node
-}
-
-describe('acknowledging', () => {
-  it('moves forward only, delivered and read together or apart, read implying delivered', async () => {
-    const node = await nodeWith(10)
-    const ack = async (positions: { upToSeq?: number; deliveredSeq?: number; readSeq?: number }) => {
-      const [result] = await node.acknowledge.now(bob, { acks: [{ conversationId, ...positions }] })
-      return [result?.deliveredSeq, result?.readSeq, result?.unread]
-    }
-    expect(await ack({ deliveredSeq: 4 })).toEqual([4, 0, 10])
-    expect(await ack({ readSeq: 2 })).toEqual([4, 2, 8])
-    expect(await ack({ readSeq: 6 })).toEqual([6, 6, 4])
-    expect(await ack({ upToSeq: 3 })).toEqual([6, 6, 4])
-    expect(await ack({ upToSeq: 8 })).toEqual([8, 8, 2])
-    // Beyond the head is cut down to it.
-    expect(await ack({ deliveredSeq: 1_000_000, readSeq: 9 })).toEqual([10, 9, 1])
-    // Twice is once.
-    expect(await ack({ upToSeq: 10 })).toEqual([10, 10, 0])
-    expect(await ack({ upToSeq: 10 })).toEqual([10, 10, 0])
-  })
-
-  it('leaves out what one is not in, and moves nothing there', async () => {
-    const node = await nodeWith(1)
-    const acks = [
-      { conversationId: 'g~none', upToSeq: 1 },
-      { conversationId, upToSeq: 1 },
-    ]
-    expect(await node.acknowledge.now({ userId: 'mallory', userType: 'user' }, { acks })).toEqual([])
-    expect(await node.acknowledge.now(bob, { acks })).toMatchObject([{ conversationId, deliveredSeq: 1 }])
-  })
-
-  it('refuses another epoch, at once or later', async () => {
-    const node = await nodeWith(1)
-    const request = { epoch: node.epoch.current + 1, acks: [{ conversationId, upToSeq: 1 }] }
-    await expect(node.acknowledge.now(bob, request)).rejects.toMatchObject({ code: 'EPOCH_CHANGED' })
-    await expect(node.acknowledge.soon(bob, request)).rejects.toMatchObject({ code: 'EPOCH_CHANGED' })
-    await node.acknowledge.now(bob, { ...request, epoch: node.epoch.current })
-    expect((await node.storage.readMember(conversationId, 'bob'))?.member?.readSeq).toBe(1)
-  })
-
-  it('never runs ahead of what a member who left could see', async () => {
-    const node = await nodeWith(5)
-    const { memoryControls } = await import('../../src/memory/controls.js')
-    await memoryControls(node.storage).patchMember(conversationId, 'bob', { leaveSeq: 3 })
-    expect(await node.acknowledge.now(bob, { acks: [{ conversationId, upToSeq: 5 }] })).toMatchObject([{ deliveredSeq: 3, readSeq: 3 }])
-  })
-})
 
 describe('gathered acknowledgements', () => {
   function held() {
     const clock = new TestClock()
-    const writes: { readonly moves: readonly CursorMove[]; resolve(): void; reject(error: unknown): void }[] = []
+    const writes: { readonly moves: readonly CursorMove[]; resolve(held?: string): void; reject(error: unknown): void }[] = []
     const moved: string[] = []
     const storage = {
       advanceCursors: (moves: readonly CursorMove[]) =>
         new Promise<readonly (CursorState | undefined)[]>((resolve, reject) => {
-          const states = moves.map(({ deliveredSeq = 0, readSeq = 0 }) => ({ deliveredSeq, readSeq, unread: 0, moved: true }))
-          writes.push({ moves, resolve: () => resolve(states), reject })
+          const stateOf = ({ conversationId: id, deliveredSeq = 0, readSeq = 0 }: CursorMove, held?: string): CursorState =>
+            id === held
+              ? { deliveredSeq: 0, readSeq: 0, unread: 0, moved: false, held: true }
+              : { deliveredSeq, readSeq, unread: 0, moved: true }
+          writes.push({ moves, resolve: (held) => resolve(moves.map((move) => stateOf(move, held))), reject })
         }),
     }
     const acknowledge = new Acknowledge({
@@ -164,6 +110,32 @@ describe('gathered acknowledgements', () => {
     writes[1]?.resolve()
     await acknowledge.flush()
     expect(writes).toHaveLength(2)
+  })
+
+  it('of a row that somebody keeps locked are told so, kept, and written when it is free; the others are settled', async () => {
+    const { clock, writes, moved, acknowledge } = held()
+    const soon = (id: string, deliveredSeq: number): Promise<string> =>
+      acknowledge.soon(bob, { acks: [{ conversationId: id, deliveredSeq }] }).then(
+        () => 'written',
+        (error: ImError) => `${error.code} ${error.retryAfterMs}`,
+      )
+    const first = [soon('g~1', 5), soon('g~2', 5)]
+    await clock.advance(1_000)
+    writes[0]?.resolve('g~1')
+    expect(await Promise.all(first)).toEqual(['BUSY 1000', 'written'])
+    expect(moved).toEqual(['bob g~2 5'])
+    // Folded with what comes meanwhile, and never lower than what was kept.
+    const second = soon('g~1', 3)
+    await clock.advance(1_000)
+    expect(writes[1]?.moves).toMatchObject([{ conversationId: 'g~1', deliveredSeq: 5 }])
+    writes[1]?.resolve('g~1')
+    expect(await second).toBe('BUSY 1000')
+    await clock.advance(1_000)
+    writes[2]?.resolve()
+    await clock.settle()
+    expect(moved).toEqual(['bob g~2 5', 'bob g~1 5'])
+    await clock.advance(5_000)
+    expect(writes, 'nothing is left to write').toHaveLength(3)
   })
 
   it('fail each with its slice and no other', async () => {

@@ -110,6 +110,29 @@ export function cursorCases(current: Current<StorageHarness>): void {
       for (const [userId, max] of seen) expect(await a.member(id, userId)).toMatchObject({ ...max, readOrd: max.readSeq })
     })
 
+    it('waits for no row that somebody keeps locked longer than it takes to say so', async () => {
+      const a = new Arrange(current())
+      const [id, other] = [await a.conversation(['ann', 'bob']), await a.conversation(['ann', 'bob'])]
+      await a.texts(id, 'bob', 3)
+      await a.texts(other, 'bob', 3)
+      // Where a transaction locks what it writes, this one has the sender's row.
+      const late = await current().lateAppend(a.text(id, 'ann'))
+      const moves = [id, other].flatMap((conversationId) => ['ann', 'bob'].map((userId) => ({ conversationId, userId, readSeq: 2 })))
+      for (let round = 0; round < 2; round++) {
+        const [ann, ...rest] = await a.storage.advanceCursors(moves)
+        const { readSeq = 0 } = (await a.member(id, 'ann')) ?? {}
+        expect(ann).toMatchObject(readSeq === 2 ? { readSeq: 2, moved: round === 0 } : { readSeq: 0, moved: false, held: true })
+        expect(rest.map((state) => [state?.readSeq, state?.moved, state?.held])).toEqual(Array(3).fill([2, round === 0, undefined]))
+        const asRead = await a.storage.advanceCursors([{ conversationId: id, userId: 'ann' }])
+        expect(asRead, 'what asks for nothing is not held').toEqual([{ deliveredSeq: readSeq, readSeq, unread: 3 - readSeq, moved: false }])
+      }
+      await late.commit()
+      const [after] = await a.storage.advanceCursors(moves)
+      expect(after).toMatchObject({ readSeq: 2 })
+      expect(after?.held).toBeUndefined()
+      expect(await a.member(id, 'ann')).toMatchObject({ readSeq: 2, deliveredSeq: 2 })
+    })
+
     it('writes no change', async () => {
       const a = new Arrange(current())
       const id = await a.conversation(['ann', 'bob'])
