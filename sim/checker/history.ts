@@ -87,7 +87,89 @@ export interface CursorObservation {
   readonly asked?: { readonly deliveredSeq: number; readonly readSeq: number } | undefined
 }
 
+/** One `send()` of a client, from the call to what its promise said. */
+export interface SendHistory {
+  /** The run of the app that called it. */
+  readonly app: string
+  readonly device: string
+  readonly userId: string
+  readonly msgId: string
+  readonly conversationId: string
+  readonly content: string
+  readonly startedAt: number
+  /** Undefined while the promise is open. */
+  readonly endedAt?: number | undefined
+  readonly outcome?: Acknowledged | Refused | undefined
+  /** The app that waited is no more. */
+  readonly appEnded: boolean
+  /** The client took its word back: what it had called failed turned out to be committed. */
+  readonly revived: boolean
+  /** Made past the client's queue, so that nothing is said of its place among the others. */
+  readonly unordered?: boolean | undefined
+}
+
+/** What one device store was seen to do, over all runs of the app that used it. */
+export interface StoreHistory {
+  readonly store: string
+  readonly userId: string
+  /** `message` events, in their order. */
+  readonly events: readonly SeenMessage[]
+}
+
+export interface SeenMessage {
+  readonly app: string
+  readonly conversationId: string
+  readonly seq: number
+  readonly msgId: string
+}
+
+/** What one device shows and holds when everything is at rest. */
+export interface DeviceHistory {
+  readonly device: string
+  readonly userId: string
+  readonly totalUnread: number
+  readonly conversations: readonly HeldConversation[]
+  /** Own messages that are neither settled nor failed. */
+  readonly unsettled: readonly string[]
+}
+
+export interface HeldConversation {
+  readonly conversationId: string
+  readonly sync: 'dormant' | 'pulling' | 'live'
+  readonly headSeq: number
+  readonly unread: number
+  readonly deliveredSeq: number
+  readonly readSeq: number
+  readonly holes: readonly { readonly fromSeq: number; readonly toSeq: number }[]
+  /** Confirmed entries shown, in their order. */
+  readonly shown: readonly ShownMessage[]
+  /** What the store holds; undefined when it knows nothing of the conversation. */
+  readonly stored?: { readonly lowSeq: number; readonly lastSeq: number; readonly rows: readonly ShownMessage[] } | undefined
+  readonly peers: Readonly<Record<string, { readonly deliveredSeq: number; readonly readSeq: number }>>
+}
+
+export interface ShownMessage {
+  readonly seq: number
+  readonly msgId: string
+  readonly content: string
+  readonly status?: string | undefined
+}
+
+/** A member's row at the end. */
+export interface FinalMember {
+  readonly conversationId: string
+  readonly userId: string
+  readonly visibleFrom: number
+  readonly leaveSeq?: number | undefined
+  readonly deliveredSeq: number
+  readonly readSeq: number
+  /** What the service says is unread. */
+  readonly unread: number
+}
+
 export type Rule =
+  | DeviceRule
+  | WorldRule
   | 'log-hole'
   | 'log-ord'
   | 'log-time'
@@ -106,6 +188,36 @@ export type Rule =
   | 'cursor-backward'
   | 'cursor-ignored'
   | 'cursor-beyond'
+
+/** Rules on what clients hold, show and were told. */
+export type DeviceRule =
+  | 'store-hole'
+  | 'store-foreign'
+  | 'store-behind'
+  | 'view-hole'
+  | 'view-foreign'
+  | 'event-repeat'
+  | 'event-order'
+  | 'hidden-hole'
+  | 'beyond-membership'
+  | 'unknown-conversation'
+  | 'send-open'
+  | 'send-untrue'
+  | 'send-order'
+  | 'cursor-ahead'
+  | 'tick-ahead'
+  | 'unread-wrong'
+
+/** Rules on how everything behaves around the data. */
+export type WorldRule =
+  | 'no-rest'
+  | 'closed-for-good'
+  | 'left-behind'
+  | 'uncaught'
+  | 'real-world'
+  | 'logged-error'
+  | 'client-error'
+  | 'empty-history'
 
 export interface Violation {
   readonly rule: Rule

@@ -1,0 +1,58 @@
+import { type ImStore, memoryStore } from '@innerline/sdk-client'
+import type { ChatMessage } from '@innerline/protocol'
+import type { StoredPosition } from '@innerline/sdk-client'
+import type { Process } from '../core/process.js'
+import type { Random } from '../core/random.js'
+import type { Scheduler } from '../core/scheduler.js'
+
+/** Rows have been handed to the store, which now says that it is there. */
+export type Applied = (conversationId: string, rows: readonly ChatMessage[], position: StoredPosition | undefined) => void
+
+/** What a device keeps through crashes of its app: one store behind calls that take time, one after the other. */
+export class Disk {
+  readonly store: ImStore = memoryStore()
+  readonly #scheduler: Scheduler
+  readonly #random: Random
+  readonly #hardware: Process
+  readonly #applied: Applied
+  readonly delayMs: number
+  #lastAt = 0
+
+  constructor(scheduler: Scheduler, random: Random, hardware: Process, delayMs: number, applied: Applied) {
+    this.#scheduler = scheduler
+    this.#random = random
+    this.#hardware = hardware
+    this.delayMs = delayMs
+    this.#applied = applied
+  }
+
+  /** The store as one run of the app has it. Calls under way when it dies are done all or not at all. */
+  connect(process: Process): ImStore {
+    let finishes: boolean | undefined
+    return new Proxy(this.store, {
+      get:
+        (target, name) =>
+        (...args: unknown[]) =>
+          new Promise((resolve, reject) => {
+            this.#lastAt = Math.max(this.#lastAt, this.#scheduler.now) + this.#random.exponential(this.delayMs)
+            this.#scheduler.at(this.#lastAt, this.#hardware, () => {
+              if (!process.alive) {
+                finishes ??= this.#random.chance(0.5)
+                if (!finishes) return
+              }
+              const method = (target as unknown as Record<string | symbol, (...all: unknown[]) => Promise<unknown>>)[name]
+              method?.(...args).then(async (result) => {
+                if (name === 'apply') await this.#observe(args)
+                this.#scheduler.at(this.#scheduler.now, process, () => resolve(result))
+              }, reject)
+            })
+          }),
+    })
+  }
+
+  async #observe(args: readonly unknown[]): Promise<void> {
+    const [conversationId] = args as [string]
+    const rows = args.find((arg) => Array.isArray(arg)) as readonly ChatMessage[]
+    this.#applied(conversationId, rows, await this.store.position(conversationId))
+  }
+}

@@ -1,0 +1,209 @@
+import type { ChatMessage } from '@innerline/protocol'
+import type { AppendBatch, AppendItem, AppendResult, Change, CursorMove, CursorState } from '@innerline/server-core'
+import type { StoredPosition } from '@innerline/sdk-client'
+import type { MemoryData } from '../../packages/server-core/src/memory/data.js'
+import type { Attempt, CursorObservation, FeedHistory, SendHistory, StoreHistory, Violation } from '../checker/index.js'
+import type { Scheduler } from '../core/scheduler.js'
+import { isFinal } from '../storage/database.js'
+
+/** A send whose end is still open. */
+export type MutableSend = Mutable<SendHistory>
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** Writes down what the checker is to judge, and reports at once what can be wrong at once. Times are steps of the scheduler. */
+export class Recorder {
+  readonly attempts: Mutable<Attempt>[] = []
+  readonly cursors: CursorObservation[] = []
+  readonly sends: Mutable<SendHistory>[] = []
+  readonly stores: StoreHistory[] = []
+  readonly violations: Violation[] = []
+  /** What was done to the world, by kind. */
+  readonly faults = new Map<string, number>()
+  /** What the workload did, by kind. */
+  readonly counts = new Map<string, number>()
+  readonly #feeds = new Map<string, Mutable<FeedHistory> & { changes: Change[] }>()
+  /** Furthest seq that some device of the user has held, and that some app of theirs has marked read, by `user conversation`. */
+  readonly held = new Map<string, number>()
+  readonly marked = new Map<string, number>()
+  /** When each device last lost its store. */
+  readonly lostStores = new Map<string, number>()
+  data: MemoryData | undefined
+  readonly #unanswered = new WeakMap<AppendBatch, Mutable<Attempt>[]>()
+
+  constructor(readonly scheduler: Scheduler) {}
+
+  get readers(): readonly FeedHistory[] {
+    return [...this.#feeds.values()]
+  }
+
+  get faultCount(): number {
+    return [...this.faults.values()].reduce((sum, count) => sum + count, 0)
+  }
+
+  fault(kind: string): void {
+    this.faults.set(kind, (this.faults.get(kind) ?? 0) + 1)
+  }
+
+  count(kind: string): void {
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1)
+  }
+
+  violation(rule: Violation['rule'], detail: string): void {
+    this.violations.push({ rule, detail: `${detail} (at ${(this.scheduler.now / 1_000).toFixed(3)} s)` })
+  }
+
+  // --- the database
+
+  /** A batch was committed; whether its writer hears of it is another matter. */
+  appended(writer: string, batch: AppendBatch, askedAt: number): void {
+    const attempts = batch.items.map((item) => attemptOf(writer, item, askedAt))
+    this.attempts.push(...attempts)
+    this.#unanswered.set(batch, attempts)
+  }
+
+  answered(batch: AppendBatch, results: readonly AppendResult[]): void {
+    this.#unanswered.get(batch)?.forEach((attempt, i) => {
+      const result = results[i]
+      if (result === undefined || (!result.ok && result.held === true)) return
+      attempt.endedAt = this.scheduler.steps
+      attempt.outcome = result.ok ? result : { ok: false, code: result.code, final: isFinal(result.code) }
+    })
+  }
+
+  cursorsMoved(moves: readonly CursorMove[], states: readonly (CursorState | undefined)[]): void {
+    const { steps } = this.scheduler
+    moves.forEach(({ userId, conversationId, deliveredSeq = 0, readSeq = 0 }, i) => {
+      const state = states[i]
+      if (state === undefined) return
+      const end = this.data?.conversations.get(conversationId)?.headSeq ?? 0
+      const asked = { deliveredSeq: Math.min(deliveredSeq, end), readSeq: Math.min(readSeq, end) }
+      this.cursors.push({ userId, conversationId, startedAt: steps, endedAt: steps, ...state, asked })
+      const key = `${userId} ${conversationId}`
+      const [held, marked] = [this.held.get(key) ?? 0, this.marked.get(key) ?? 0]
+      if (state.deliveredSeq > Math.max(held, marked)) {
+        this.violation(
+          'cursor-ahead',
+          `${userId} in ${conversationId}: delivered ${state.deliveredSeq}, no device has held more than ${held}`,
+        )
+      }
+      if (state.readSeq > marked) {
+        this.violation('cursor-ahead', `${userId} in ${conversationId}: read ${state.readSeq}, nobody has read beyond ${marked}`)
+      }
+    })
+  }
+
+  feedBegan(reader: string): void {
+    const startHeads = Object.fromEntries([...(this.data?.conversations ?? [])].map(([id, { headSeq }]) => [id, headSeq]))
+    this.#feeds.set(reader, { reader, startHeads, changes: [] })
+  }
+
+  feedRead(reader: string, changes: readonly Change[]): void {
+    this.#feeds.get(reader)?.changes.push(...changes)
+  }
+
+  /** The reader was sent back to a start, or its process is no more: it is owed nothing. */
+  feedEnded(reader: string): void {
+    this.#feeds.delete(reader)
+  }
+
+  processEnded(name: string): void {
+    for (const reader of this.#feeds.keys()) if (reader.startsWith(`${name} `)) this.#feeds.delete(reader)
+  }
+
+  // --- the devices
+
+  stored(
+    userId: string,
+    store: StoreHistory,
+    conversationId: string,
+    rows: readonly ChatMessage[],
+    position: StoredPosition | undefined,
+  ): void {
+    const key = `${userId} ${conversationId}`
+    this.held.set(key, Math.max(this.held.get(key) ?? 0, position?.lastSeq ?? 0))
+    const conversation = this.data?.conversations.get(conversationId)
+    for (const row of rows) {
+      if (conversation?.at(row.seq)?.msgId === row.msgId) continue
+      this.violation(
+        'store-foreign',
+        `${store.store} takes ${row.msgId} as ${conversationId}#${row.seq}, which the log does not have there`,
+      )
+    }
+  }
+
+  /** A message posted by REST: as a send, without an outbox behind it. */
+  posted(
+    device: { readonly name: string; readonly userId: string },
+    app: string,
+    msgId: string,
+    conversationId: string,
+    content: string,
+    unordered = false,
+  ): MutableSend {
+    this.count('send')
+    const { name, userId } = device
+    const send = {
+      app,
+      device: name,
+      userId,
+      msgId,
+      conversationId,
+      content,
+      startedAt: this.scheduler.steps,
+      appEnded: false,
+      revived: false,
+      unordered,
+    }
+    this.sends.push(send)
+    return send
+  }
+
+  settled(send: MutableSend, outcome: NonNullable<SendHistory['outcome']>): void {
+    send.endedAt = this.scheduler.steps
+    send.outcome = outcome
+  }
+
+  /** A page of history: each of its entries is in the log at its place. */
+  paged(device: string, conversationId: string, messages: readonly { readonly seq: number; readonly msgId: string }[]): void {
+    this.count('history')
+    const conversation = this.data?.conversations.get(conversationId)
+    messages.forEach(({ seq, msgId }, i) => {
+      const wrong = conversation?.at(seq)?.msgId !== msgId
+      const hole = i > 0 && seq !== (messages[i - 1]?.seq ?? 0) + 1
+      if (wrong || hole)
+        this.violation('view-foreign', `${device} reads ${msgId} as ${conversationId}#${seq} in a page${hole ? ' with a hole' : ''}`)
+    })
+  }
+
+  appEnded(app: string): void {
+    for (const send of this.sends) if (send.app === app && send.endedAt === undefined) send.appEnded = true
+  }
+
+  /** Its outbox is gone with it: what was unsettled may stay so. */
+  storeLost(device: string): void {
+    this.lostStores.set(device, this.scheduler.steps)
+  }
+
+  revived(device: string, msgId: string): void {
+    for (const send of this.sends) if (send.device === device && send.msgId === msgId) send.revived = true
+  }
+
+  /** What a client is told of a peer, which it shows as ticks. */
+  tick(device: string, conversationId: string, userId: string, deliveredSeq: number, readSeq: number): void {
+    const row = this.data?.conversations.get(conversationId)?.members.get(userId)
+    if (deliveredSeq <= (row?.deliveredSeq ?? 0) && readSeq <= (row?.readSeq ?? 0)) return
+    const detail = `${device} shows ${userId} in ${conversationId} at ${deliveredSeq}/${readSeq}, who is at ${row?.deliveredSeq}/${row?.readSeq}`
+    this.violation('tick-ahead', detail)
+  }
+
+  read(userId: string, conversationId: string, seq: number): void {
+    const key = `${userId} ${conversationId}`
+    this.marked.set(key, Math.max(this.marked.get(key) ?? 0, seq))
+  }
+}
+
+const attemptOf = (writer: string, item: AppendItem, startedAt: number): Mutable<Attempt> => {
+  const { conversationId, msgId, fromUserId, bodyJson: content, countable } = item
+  return { writer, conversationId, msgId, fromUserId, content, countable, startedAt }
+}

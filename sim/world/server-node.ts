@@ -1,0 +1,111 @@
+import { type Limits, ImError } from '@innerline/protocol'
+import type { Authenticate, Logger, RequestHandler } from '@innerline/server-core'
+import type { GatewaySocket, SocketListener } from '../../packages/server-core/src/gateway/index.js'
+import { createRouter } from '../../packages/server-core/src/http/index.js'
+import { memoryPresence } from '../../packages/server-core/src/memory/presence.js'
+import { createNode, type Node } from '../../packages/server-core/src/node.js'
+import { closeNode, startNode } from '../../packages/server-core/src/node-life.js'
+import { resolveOptions } from '../../packages/server-core/src/options.js'
+import { Process } from '../core/process.js'
+import type { World } from './world.js'
+
+/** One run of a server process: the real node and router over the world's database, bus and clocks. */
+export class ServerNode {
+  readonly process: Process
+  readonly node: Node
+  readonly router: RequestHandler
+  /** Whether sockets and requests are taken. */
+  serving = false
+  readonly #world: World
+  readonly #logger: Logger
+
+  constructor(name: string, world: World) {
+    const { scheduler, random, trace, recorder, database, bus, presence, profile } = world
+    this.#world = world
+    const process = new Process(name, scheduler, random.fork(name))
+    this.process = process
+    const tell = (level: string) => (fields: object, message?: string) => {
+      trace.line(name, () => `${level}: ${message} ${describe(fields)}`)
+      if (level === 'error') recorder.violation('logged-error', `${name}: ${message} ${describe(fields)}`)
+    }
+    const logger = { debug: () => {}, info: () => {}, warn: tell('warn'), error: tell('error') }
+    this.#logger = logger
+    const options = resolveOptions({
+      ...{ storage: database.connect(process), bus: bus.bus(process), logger, clock: process.clock, ids: process.ids },
+      presence: memoryPresence({ clock: process.clock, table: presence }),
+      authenticate: this.#authenticate(),
+      limits: profile.limits as Partial<Limits>,
+      feed: { keepMs: profile.feedKeepMs },
+    })
+    const node = createNode(options)
+    this.node = node
+    const { send, acknowledge, read, conversations, authenticate, gateway } = node
+    this.router = createRouter({
+      app: { send, acknowledge, read, conversations },
+      ...{ authenticate, ids: process.ids, clock: process.clock, logger },
+      draining: () => gateway.isDraining,
+      serving: () => this.serving,
+    })
+    this.#options = options
+  }
+
+  readonly #options: ReturnType<typeof resolveOptions>
+
+  /** Starts as a supervised server does: what cannot open now is tried again. */
+  start(): void {
+    const { trace } = this.#world
+    startNode(this.node, this.#options).then(
+      () => {
+        this.serving = true
+        trace.line(this.process.name, () => 'serves')
+      },
+      (error: unknown) => {
+        trace.line(this.process.name, () => `cannot start: ${String(error)}`)
+        this.process.clock.after(500, () => this.start())
+      },
+    )
+  }
+
+  /** Why no socket may come in now. */
+  get refusesSockets(): boolean {
+    return !this.serving || this.node.gateway.refusal !== undefined
+  }
+
+  accept(socket: GatewaySocket): SocketListener {
+    const req = { headers: {} } as Parameters<Node['authenticate']>[0]['req']
+    return this.node.gateway.accept(socket, { endpoint: 'chat', req, hasOrigin: false, queryToken: undefined })
+  }
+
+  /** Lets everybody go, then ends. */
+  async drain(spreadMs: number): Promise<void> {
+    await this.node.gateway.drain(spreadMs)
+    await this.close()
+  }
+
+  async close(): Promise<void> {
+    this.serving = false
+    await closeNode(this.node, this.#logger)
+  }
+
+  /** Tokens are `user.expiry.number`; the check takes a moment and may fail. */
+  #authenticate(): Authenticate {
+    const { scheduler, random, conditions, recorder } = this.#world
+    const chance = random.fork('authenticate')
+    return ({ token = '' }) =>
+      new Promise((resolve, reject) => {
+        const [userId = '', expiresAt = ''] = token.split('.')
+        scheduler.after(chance.exponential(2), this.process, () => {
+          if (chance.chance(conditions.authFails)) {
+            recorder.fault('authenticate fails')
+            reject(new ImError('UNAVAILABLE', { detail: 'the check of tokens is down', retryAfterMs: 500 }))
+          } else resolve({ userId, userType: 'user', expiresAt: Number(expiresAt) })
+        })
+      })
+  }
+}
+
+function describe(fields: object): string {
+  return Object.entries(fields)
+    .map(([key, value]) => `${key}=${value instanceof Error ? (value.stack ?? value.message) : String(value)}`)
+    .join(' ')
+}
