@@ -118,6 +118,8 @@ export interface StoreHistory {
 
 export interface SeenMessage {
   readonly app: string
+  /** Counts the client's moves to another epoch, which begins everything anew. */
+  readonly era: number
   readonly conversationId: string
   readonly seq: number
   readonly msgId: string

@@ -5,7 +5,7 @@ import { checkLog } from './check-log.js'
 import type { History, Violation } from './history.js'
 
 export * from './history.js'
-export { checkDevices, checkEvents, type Truth } from './check-devices.js'
+export { checkDevices, checkEvents, checkUnread, type Truth } from './check-devices.js'
 export { attemptsOf, checkSends } from './check-sends.js'
 export { checkCursors } from './check-cursors.js'
 

@@ -4,6 +4,7 @@ import {
   checkEvents,
   checkHistory,
   checkSends,
+  checkUnread,
   type DeviceHistory,
   type FinalMember,
   type HeldConversation,
@@ -15,8 +16,11 @@ import { unreadOf } from '../../packages/server-core/src/domain/member.js'
 import type { Device } from '../world/device.js'
 import type { World } from '../world/world.js'
 
-/** Holds what was seen of a history, and what its devices hold at rest, against the log. */
-export async function judge(world: World): Promise<readonly Violation[]> {
+/**
+ * Holds what was seen of a history, and what its devices hold at rest, against the log. `badges`: unread, too, which is told by hints that
+ * may be lost, and true again with the next summary.
+ */
+export async function judge(world: World, { badges }: { readonly badges: boolean }): Promise<readonly Violation[]> {
   const { recorder } = world
   const { attempts, sends, stores, cursors, readers } = recorder
   const log = logOf(world)
@@ -33,7 +37,8 @@ export async function judge(world: World): Promise<readonly Violation[]> {
     ...checkHistory(history).violations,
     ...checkSends(sends, log),
     ...checkEvents(stores),
-    ...checkDevices(devices, { log, heads, members }),
+    ...checkDevices(devices, { log, members }),
+    ...(badges ? checkUnread(devices, { log, members }) : []),
   ]
 }
 

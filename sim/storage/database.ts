@@ -7,7 +7,7 @@ import { Process } from '../core/process.js'
 import type { Random } from '../core/random.js'
 import type { Scheduler } from '../core/scheduler.js'
 import type { Trace } from '../core/trace.js'
-import type { Recorder } from '../world/recorder.js'
+import type { FeedSeen, Recorder } from '../world/recorder.js'
 
 /** What the database does to calls; chances are per call, times in ms. */
 export interface DatabaseConditions {
@@ -34,7 +34,7 @@ export class Database {
   readonly admin: Storage
   readonly controls: MemoryControls
   watch: CallWatch = () => {}
-  readonly #feeds = new WeakMap<FeedPosition, string>()
+  readonly #feeds = new WeakMap<FeedPosition, FeedSeen>()
 
   constructor(
     readonly scheduler: Scheduler,
@@ -136,14 +136,14 @@ export class Database {
       recorder.cursorsMoved(args[0] as readonly CursorMove[], result as readonly (CursorState | undefined)[])
     } else if (method === 'startPosition') {
       const reader = `${process.name} from step ${this.scheduler.steps}`
-      this.#feeds.set(result as FeedPosition, reader)
-      recorder.feedBegan(reader)
+      this.#feeds.set(result as FeedPosition, recorder.feedFrom(reader))
     }
   }
 
   /** Of the feed only what a node was really given counts: a lost page is read again. */
   #observeAnswer(method: string, args: readonly unknown[], result: unknown): void {
     if (method === 'appendMessages') this.recorder.answered(args[0] as AppendBatch, result as readonly AppendResult[])
+    else if (method === 'startPosition') this.recorder.feedBegan(this.#feeds.get(result as FeedPosition))
     if (method !== 'changes') return
     const batch = result as ChangeBatch
     const reader = this.#feeds.get(args[0] as FeedPosition)

@@ -1,12 +1,12 @@
 import { createImClient, type ImError, isImError, type Conversation, type ImClient, type Sending } from '@innerline/sdk-client'
-import type { StoreHistory } from '../checker/index.js'
+import type { SeenMessage, StoreHistory } from '../checker/index.js'
 import { Process } from '../core/process.js'
 import type { Random } from '../core/random.js'
 import { Disk } from '../storage/disk.js'
 import { isFinal } from '../storage/database.js'
 import type { World } from './world.js'
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+type OpenStore = StoreHistory & { era: number }
 
 /** What a device's owner has open, apart from what its app of the moment knows. */
 interface App {
@@ -25,7 +25,7 @@ export class Device {
   readonly random: Random
   readonly hardware: Process
   disk: Disk
-  store: Mutable<StoreHistory>
+  store: OpenStore
   app: App | undefined
   readonly #world: World
   readonly #canTerminate: boolean
@@ -185,9 +185,9 @@ export class Device {
     return known?.find(({ conversationId }) => conversationId === id)?.at ?? 0
   }
 
-  #newStore(): { disk: Disk; store: StoreHistory } {
+  #newStore(): { disk: Disk; store: OpenStore } {
     const { scheduler, recorder, profile } = this.#world
-    const store: StoreHistory = { store: `${this.name} store ${++this.#stores}`, userId: this.userId, events: [] }
+    const store: OpenStore = { store: `${this.name} store ${++this.#stores}`, userId: this.userId, events: [], era: 0 }
     recorder.stores.push(store)
     const random = this.random.fork(store.store)
     const disk = new Disk(scheduler, random, this.hardware, profile.diskMs, (conversationId, rows, position) => {
@@ -212,9 +212,9 @@ export class Device {
   #listen({ im, process }: App): void {
     const { recorder, trace } = this.#world
     const { store } = this
-    const events = store.events as { app: string; conversationId: string; seq: number; msgId: string }[]
+    const events = store.events as SeenMessage[]
     im.on('message', ({ message: { conversationId, seq, msgId }, origin }) => {
-      events.push({ app: process.name, conversationId, seq, msgId })
+      events.push({ app: process.name, era: store.era, conversationId, seq, msgId })
       trace.line(this.name, () => `gets ${conversationId}#${seq} ${short(msgId)} (${origin})`)
     })
     im.on('connection', ({ status, error }, before) => {
@@ -234,7 +234,10 @@ export class Device {
     im.on('receipt', ({ conversationId, userId, deliveredSeq, readSeq }) =>
       recorder.tick(this.name, conversationId, userId, deliveredSeq, readSeq),
     )
-    im.on('epoch', ({ epoch, before }) => trace.line(this.name, () => `moves from epoch ${before} to ${epoch}`))
+    im.on('epoch', ({ epoch, before }) => {
+      store.era++
+      trace.line(this.name, () => `moves from epoch ${before} to ${epoch}`)
+    })
     im.on('error', (error) => {
       trace.line(this.name, () => `reports ${error.code} ${error.detail ?? ''}`)
       if (error.code === 'INTERNAL') {

@@ -37,6 +37,8 @@ export interface WorldConditions {
   tokenFails: number
   /** Chance that a node dies around a call it makes to the database. */
   dieAtCall: number
+  /** Whether bus or database were ever bad enough to lose a hint. */
+  readonly hintsMayBeLost: boolean
 }
 
 export const OPERATIONS = [
@@ -120,6 +122,7 @@ export function drawProfile(random: Random): Profile {
   const tight = random.chance(0.4)
   const users = random.pick([2, 2, 3, 3, 4, 5, 6, 12])
   const activeMs = random.between(20_000, random.chance(0.15) ? 180_000 : 70_000)
+  const [lost, lostAnswer] = [sometimes(0.4, 0.6), sometimes(0.3, 0.2)]
   return {
     users,
     devicesPerUser: users > 6 ? 2 : random.pick([1, 2, 2, 2, 3]),
@@ -135,7 +138,7 @@ export function drawProfile(random: Random): Profile {
       },
       bus: {
         delayMs: random.chance(0.2) ? random.between(20, 300) : random.between(0.2, 5),
-        lost: sometimes(0.4, 0.6),
+        lost,
         repeated: sometimes(0.4, 0.5),
         late: sometimes(0.4, 0.5),
         lateMs: random.between(20, 3_000),
@@ -143,7 +146,7 @@ export function drawProfile(random: Random): Profile {
       database: {
         delayMs: random.between(0.2, 4),
         refused: sometimes(0.3, 0.2),
-        lostAnswer: sometimes(0.3, 0.2),
+        lostAnswer,
         slow: sometimes(0.4, 0.3),
         slowMs: random.between(20, 800),
         held: sometimes(0.4, 0.4),
@@ -154,6 +157,7 @@ export function drawProfile(random: Random): Profile {
       authFails: sometimes(0.15, 0.2),
       tokenFails: sometimes(0.15, 0.3),
       dieAtCall: sometimes(0.2, 0.004),
+      hintsMayBeLost: lost > 0 || lostAnswer > 0,
     },
     limits: tight ? { logQueueBytes: random.pick([512, 2_048, 8_192]), pageBytes: random.pick([1_024, 8_192, 262_144]) } : {},
     feedKeepMs: random.chance(0.3) ? random.between(2_000, 30_000) : 600_000,

@@ -9,6 +9,9 @@ import { isFinal } from '../storage/database.js'
 /** A send whose end is still open. */
 export type MutableSend = Mutable<SendHistory>
 
+/** What one reader of the feed has been given so far. */
+export type FeedSeen = FeedHistory & { readonly changes: Change[] }
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** Writes down what the checker is to judge, and reports at once what can be wrong at once. Times are steps of the scheduler. */
@@ -22,7 +25,7 @@ export class Recorder {
   readonly faults = new Map<string, number>()
   /** What the workload did, by kind. */
   readonly counts = new Map<string, number>()
-  readonly #feeds = new Map<string, Mutable<FeedHistory> & { changes: Change[] }>()
+  readonly #feeds = new Map<string, FeedSeen>()
   /** Furthest seq that some device of the user has held, and that some app of theirs has marked read, by `user conversation`. */
   readonly held = new Map<string, number>()
   readonly marked = new Map<string, number>()
@@ -93,17 +96,22 @@ export class Recorder {
     })
   }
 
-  feedBegan(reader: string): void {
+  /** The heads as they are where a reader begins; it counts once the position has reached it. */
+  feedFrom(reader: string): FeedSeen {
     const startHeads = Object.fromEntries([...(this.data?.conversations ?? [])].map(([id, { headSeq }]) => [id, headSeq]))
-    this.#feeds.set(reader, { reader, startHeads, changes: [] })
+    return { reader, startHeads, changes: [] }
   }
 
-  feedRead(reader: string, changes: readonly Change[]): void {
-    this.#feeds.get(reader)?.changes.push(...changes)
+  feedBegan(seen: FeedSeen | undefined): void {
+    if (seen !== undefined) this.#feeds.set(seen.reader, seen)
+  }
+
+  feedRead(seen: FeedSeen, changes: readonly Change[]): void {
+    seen.changes.push(...changes)
   }
 
   /** The reader was sent back to a start, or its process is no more: it is owed nothing. */
-  feedEnded(reader: string): void {
+  feedEnded({ reader }: FeedSeen): void {
     this.#feeds.delete(reader)
   }
 
