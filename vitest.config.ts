@@ -5,6 +5,11 @@ const source = (name: string, entry = 'index') => new URL(`./packages/${name}/sr
 // Tests run against the sources: no build is needed between an edit and a test.
 const alias = [
   { find: /^@innerline\/server-core\/contract$/, replacement: source('server-core', 'contract/index') },
+  // Not published: the adapters' tests run the use cases' tests.
+  {
+    find: /^@innerline\/server-core\/use-cases$/,
+    replacement: new URL('./packages/server-core/test/use-cases/index.ts', import.meta.url).pathname,
+  },
   ...['protocol', 'sdk-client', 'server-core', 'adapters-mysql', 'adapters-redis', 'adapters-kafka'].map((name) => ({
     find: new RegExp(`^@innerline/${name}$`),
     replacement: source(name),
@@ -28,7 +33,7 @@ export default defineConfig({
         resolve: { alias },
         test: {
           name: 'service',
-          include: ['packages/*/test/**/*.service.test.ts', 'scripts/**/*.service.test.ts'],
+          include: ['packages/*/test/**/*.service.test.ts', 'examples/*/test/**/*.service.test.ts', 'scripts/**/*.service.test.ts'],
           exclude: ['packages/*/test/kill/**', '**/node_modules/**'],
           globalSetup: ['scripts/services/vitest-setup.ts'],
           testTimeout: 60_000,

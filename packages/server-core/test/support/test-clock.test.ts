@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import type { Storage } from '../../src/ports/index.js'
 import { TestClock } from './test-clock.js'
 import { TestIds } from './test-ids.js'
+import { CallsInFlight } from './wrapped-storage.js'
 
 describe('TestClock', () => {
   it('fires by due time, then by creation, with what a timer starts settled before the next', async () => {
@@ -18,6 +20,24 @@ describe('TestClock', () => {
     await clock.advance(15)
     expect(order).toEqual(['nested@6', 'nested settled', 'first@10', 'first settled', 'second@10', 'second settled'])
     expect([clock.monotonic(), clock.pending]).toEqual([15, 1])
+  })
+
+  it('fires nothing before what it waits for outside has ended, with all that follows from it', async () => {
+    const calls = new CallsInFlight()
+    const clock = new TestClock(0, () => calls.next)
+    const order: string[] = []
+    const real = { epoch: () => new Promise<number>((resolve) => setTimeout(() => resolve(7), 5)) } as unknown as Storage
+    const storage = calls.watch(real)
+    clock.after(1, () => {
+      order.push('asked')
+      void storage
+        .epoch()
+        .then(() => storage.epoch())
+        .then((epoch) => clock.soon(() => order.push(`told ${epoch}`)))
+    })
+    clock.after(1, () => order.push('next'))
+    await clock.advance(1)
+    expect(order).toEqual(['asked', 'told 7', 'next'])
   })
 
   it('steps the wall clock alone', async () => {

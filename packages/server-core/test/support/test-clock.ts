@@ -6,15 +6,21 @@ interface Timer {
   readonly fn: () => void
 }
 
-/** Time that moves only when a test says so. Timers fire in order of their due time, equal ones in order of creation. */
+/**
+ * Time that moves only when a test says so. Timers fire in order of their due time, equal ones in order of creation.
+ * `outside` tells what this process waits for that takes real time, such as a database: no timer fires before it has
+ * ended, so that virtual time is as exact there as in memory.
+ */
 export class TestClock implements Clock {
   #wall: number
   #monotonic = 0
   #order = 0
   readonly #timers = new Set<Timer>()
+  readonly #outside: () => Promise<unknown> | undefined
 
-  constructor(startMs = 1_700_000_000_000) {
+  constructor(startMs = 1_700_000_000_000, outside: () => Promise<unknown> | undefined = () => undefined) {
     this.#wall = startMs
+    this.#outside = outside
   }
 
   now(): number {
@@ -60,9 +66,14 @@ export class TestClock implements Clock {
     this.#wall += ms
   }
 
-  /** Lets promises and `soon` callbacks run. */
+  /** Lets promises and `soon` callbacks run, and what is waited for outside end. */
   async settle(): Promise<void> {
-    for (let turn = 0; turn < 3; turn++) await new Promise<void>((resolve) => setImmediate(resolve))
+    for (;;) {
+      for (let turn = 0; turn < 3; turn++) await new Promise<void>((resolve) => setImmediate(resolve))
+      const running = this.#outside()
+      if (running === undefined) return
+      await running
+    }
   }
 
   #next(until: number): Timer | undefined {

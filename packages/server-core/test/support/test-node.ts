@@ -1,4 +1,4 @@
-import { QUEUES } from '@innerline/protocol'
+import { type Ids, QUEUES } from '@innerline/protocol'
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
@@ -20,7 +20,7 @@ export interface LoggedLine {
 /** A node with everything in memory, under a virtual clock, and clients on in-memory wires. */
 export interface TestNode extends Node {
   readonly clock: TestClock
-  readonly ids: TestIds
+  readonly ids: Ids
   readonly logged: LoggedLine[]
   /** Counters the node has raised. */
   readonly counted: Map<string, number>
@@ -44,10 +44,11 @@ export const authenticateByToken: Authenticate = ({ token }) => {
   return token.startsWith('{') ? (JSON.parse(token) as Principal) : { userId: token, userType: 'user' }
 }
 
+/** A server's options, but for a clock that only a test moves. */
+export type TestNodeOptions = Partial<Omit<ImServerOptions, 'clock'>> & { readonly clock?: TestClock }
+
 /** Starts a node as the server does, without its HTTP side; stopped when the test ends. */
-export async function startTestNode(options: Partial<ImServerOptions> = {}): Promise<TestNode> {
-  const clock = new TestClock()
-  const ids = new TestIds()
+export async function startTestNode({ clock = new TestClock(), ids = new TestIds(), ...options }: TestNodeOptions = {}): Promise<TestNode> {
   const logged: LoggedLine[] = []
   const counted = new Map<string, number>()
   const log = (level: string) => (fields: object, message?: string) => {

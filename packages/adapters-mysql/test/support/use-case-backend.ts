@@ -1,0 +1,44 @@
+import type { AppendResult, Storage } from '@innerline/server-core'
+import type { HostTransaction, UseCaseBackend } from '@innerline/server-core/use-cases'
+import { mysqlHarness } from './mysql-harness.js'
+import { connect } from './scratch.js'
+
+/** One set of tables for all tests of a run, reached by three nodes. */
+export async function mysqlBackend(uri: string): Promise<UseCaseBackend> {
+  const harness = await mysqlHarness(uri)
+  const nodes: readonly [Storage, Storage, Storage] = [harness.storage, await harness.second(), await harness.second()]
+  // As the append's own transactions, so that nothing is locked but rows.
+  await harness.connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED')
+  const begin = async (): Promise<HostTransaction> => {
+    const tx = await connect(uri)
+    await tx.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED')
+    await tx.beginTransaction()
+    let open = true
+    const end = (how: 'commit' | 'rollback') => async (): Promise<void> => {
+      if (!open) return
+      open = false
+      await tx[how]()
+      await tx.end()
+    }
+    return { tx, commit: end('commit'), rollback: end('rollback') }
+  }
+  return {
+    async open() {
+      return {
+        nodes,
+        begin,
+        async arrangeMember(conversationId, userId, member, entry) {
+          const { connection, storage } = harness
+          let results: readonly AppendResult[] = []
+          await connection.beginTransaction()
+          await harness.arrangeMember(conversationId, userId, member)
+          if (entry !== undefined) results = (await storage.appendInTransaction?.(connection, entry)) ?? []
+          await connection.commit()
+          return results
+        },
+        arrangeState: (conversationId, state) => harness.arrangeState(conversationId, state),
+      }
+    },
+    dispose: () => harness.dispose(),
+  }
+}

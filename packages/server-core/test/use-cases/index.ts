@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, describe } from 'vitest'
+import { acknowledgeCases } from './acknowledge.js'
+import { listConversationsCases } from './list-conversations.js'
+import { readMessagesCases } from './read-messages.js'
+import { sendMessageCases } from './send-message.js'
+import { Stage, type OpenStage, type UseCaseBackend } from './stage.js'
+
+export { type HostTransaction, Stage, type UseCaseBackend, type UseCaseStorage } from './stage.js'
+
+const suites: Readonly<Record<string, (open: OpenStage) => void>> = {
+  'sending a message': sendMessageCases,
+  'reading messages': readMessagesCases,
+  acknowledging: acknowledgeCases,
+  'the summary': listConversationsCases,
+}
+
+/**
+ * The tests of the use cases, one list for every storage: what differs between two storages in a way that a client can
+ * see fails one of them. `make` is called once; the tests keep apart by ids of their own.
+ */
+export function useCases(name: string, make: () => Promise<UseCaseBackend>): void {
+  describe(`use cases on ${name}`, () => {
+    let backend: UseCaseBackend | undefined
+    beforeAll(async () => {
+      backend = await make()
+    })
+    afterAll(() => backend?.dispose())
+    const open: OpenStage = (options) => {
+      if (backend === undefined) throw new Error('There is no backend outside of a test.')
+      return Stage.open(backend, options)
+    }
+    for (const [title, cases] of Object.entries(suites)) describe(title, () => cases(open))
+  })
+}

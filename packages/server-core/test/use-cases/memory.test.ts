@@ -1,0 +1,4 @@
+import { useCases } from './index.js'
+import { memoryBackend } from './memory-backend.js'
+
+useCases('memory', async () => memoryBackend())

@@ -1,0 +1,158 @@
+import { type ChatType, directConversationId, type Ids } from '@innerline/protocol'
+import { onTestFinished } from 'vitest'
+import { channelsOf } from '../../src/app/conversation-access.js'
+import type { ArrangedMember } from '../../src/contract/harness.js'
+import { fingerprint } from '../../src/domain/fingerprint.js'
+import { previewOf } from '../../src/domain/preview.js'
+import type { AppendBatch, AppendItem, AppendResult, Clock, Principal, Storage } from '../../src/ports/index.js'
+import { systemIds } from '../../src/runtime/system-ids.js'
+import { TestClock } from '../support/test-clock.js'
+import { startTestNode, type TestNode, type TestNodeOptions } from '../support/test-node.js'
+import { CallsInFlight, wrapped } from '../support/wrapped-storage.js'
+
+/** A transaction of the host's. */
+export interface HostTransaction {
+  /** What `appendInTransaction` takes. */
+  readonly tx: unknown
+  commit(): Promise<void>
+  rollback(): Promise<void>
+}
+
+/** One storage, and what the use cases that are not built yet will do to it. */
+export interface UseCaseStorage {
+  /** As each of three nodes of a service reaches it. They have host transactions. */
+  readonly nodes: readonly [Storage, Storage, Storage]
+  begin(): Promise<HostTransaction>
+  /** Makes or changes a member's row in one transaction with `entry`, as joins and leaves are entries. */
+  arrangeMember(conversationId: string, userId: string, member: ArrangedMember, entry?: AppendBatch): Promise<readonly AppendResult[]>
+  arrangeState(conversationId: string, state: 'open' | 'closed'): Promise<void>
+}
+
+/** Where the tests of a run get their storages. */
+export interface UseCaseBackend {
+  /** Its data may be other tests' too: they keep apart by ids and times of their own. */
+  open(clock: Clock): Promise<UseCaseStorage>
+  dispose(): Promise<void>
+}
+
+/** What a stage of a time of its own has at most; each such stage is older than those before it. */
+const AGE_MS = 100_000_000
+let oldest = 1_000_000_000_000
+
+function olderThanAll(): number {
+  oldest -= AGE_MS
+  return oldest
+}
+
+/**
+ * What one test of a use case runs on: a storage of any kind under virtual time, which waits for the storage's calls.
+ * Ids are random, as the storage may be shared.
+ */
+export class Stage {
+  readonly ids: Ids = systemIds()
+  /** Ends every name of this stage. */
+  readonly suffix = `-${this.ids.uuid().slice(24)}`
+
+  private constructor(
+    readonly clock: TestClock,
+    readonly backing: UseCaseStorage,
+    /** As three nodes of the service reach it. */
+    readonly storages: readonly [Storage, Storage, Storage],
+  ) {}
+
+  /** `alone`: at a time that is older than every other stage's, so that what expires before it ends is its own. */
+  static async open(backend: UseCaseBackend, { alone = false } = {}): Promise<Stage> {
+    const calls = new CallsInFlight()
+    const clock = new TestClock(alone ? olderThanAll() : undefined, () => calls.next)
+    const backing = await backend.open(clock)
+    const lease = systemIds().uuid()
+    const [a, b, c] = backing.nodes.map((storage) => ownLife(calls.watch(storage), lease)) as [Storage, Storage, Storage]
+    return new Stage(clock, backing, [a, b, c])
+  }
+
+  get storage(): Storage {
+    return this.storages[0]
+  }
+
+  /** The id behind a name of the test. */
+  user(name: string): string {
+    return name + this.suffix
+  }
+
+  principal(name: string): Principal {
+    return { userId: this.user(name), userType: 'user' }
+  }
+
+  /** The conversation of two names. */
+  direct(a: string, b: string): string {
+    return directConversationId(this.user(a), this.user(b))
+  }
+
+  /** A node of the service, stopped when the test ends. */
+  node(options: TestNodeOptions = {}): Promise<TestNode> {
+    const { clock, ids, storage } = this
+    return startTestNode({ storage, ids, ...options, clock })
+  }
+
+  /** Opens a conversation of these names. */
+  async open(conversationId: string, chatType: ChatType, names: readonly string[]): Promise<string> {
+    const userIds = names.map((name) => this.user(name))
+    await this.storage.openConversation({ conversationId, chatType, userIds, nodeId: 'stage', now: this.clock.now() })
+    return conversationId
+  }
+
+  /** A text, as the use case would hand it over. */
+  item(conversationId: string, fromUserId: string, text = 'hello', fields: Partial<AppendItem> = {}): AppendItem {
+    const body = { type: 'text', text } as const
+    return {
+      ...{ conversationId, msgId: this.ids.uuid(), fromUserId, kind: 'message', countable: true, checkedAt: 1 },
+      ...{ hash: fingerprint({ kind: 'message', conversationId, body }), bodyJson: JSON.stringify(body), preview: previewOf(body) },
+      ...{ channels: channelsOf(conversationId) },
+      ...fields,
+    }
+  }
+
+  batch(items: readonly AppendItem[]): AppendBatch {
+    return { nodeId: 'stage', now: this.clock.now(), items }
+  }
+
+  arrangeMember(name: string, conversationId: string, member: ArrangedMember): Promise<unknown> {
+    return this.backing.arrangeMember(conversationId, this.user(name), member)
+  }
+
+  /** A transaction of the host's; rolled back when the test ends. */
+  async begin(): Promise<HostTransaction> {
+    const transaction = await this.backing.begin()
+    onTestFinished(() => transaction.rollback())
+    return transaction
+  }
+
+  /** Polls until `check` passes, letting virtual time pass; after `withinMs` of it rejects with the last failure. */
+  async until(check: () => void | Promise<void>, withinMs = 5_000): Promise<void> {
+    const deadline = this.clock.monotonic() + withinMs
+    for (;;) {
+      try {
+        return await check()
+      } catch (failure) {
+        if (this.clock.monotonic() >= deadline) throw failure
+      }
+      await this.clock.advance(20)
+    }
+  }
+}
+
+/**
+ * A shared storage outlives the nodes that would close it. Leases run out in real time where a database keeps them, so a
+ * stage has its own: those of an earlier test's nodes are in nobody's way.
+ */
+function ownLife(storage: Storage, lease: string): Storage {
+  return wrapped(storage, (method, args, call) => {
+    if (method === 'close') return Promise.resolve()
+    if (method !== 'acquireLease') return call(args)
+    const [request] = args as Parameters<Storage['acquireLease']>
+    return call([{ ...request, name: `${request.name} ${lease}` }])
+  })
+}
+
+/** Gives a test its stage. */
+export type OpenStage = (options?: { readonly alone?: boolean }) => Promise<Stage>
