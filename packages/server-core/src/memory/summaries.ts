@@ -40,7 +40,7 @@ const encodeCursor = (key: Key): string => Buffer.from(`${key.updatedAt} ${key.c
 
 function decodeCursor(cursor: string): Key {
   const [, updatedAt, conversationId] = /^(\d{1,16}) (\S+)$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? []
-  if (updatedAt === undefined || conversationId === undefined) {
+  if (updatedAt === undefined || conversationId === undefined || !Number.isSafeInteger(Number(updatedAt))) {
     throw new ImError('INVALID_REQUEST', { detail: 'The cursor is not one of this list.' })
   }
   return { updatedAt: Number(updatedAt), conversationId }

@@ -138,7 +138,8 @@ export function summaryCases(current: Current<StorageHarness>): void {
 
     it('rejects a cursor that is none', async () => {
       const { storage } = current()
-      for (const cursor of ['', 'nonsense', '%%%', Buffer.from('{"x":1}').toString('base64url')]) {
+      const texts = ['{"x":1}', '12', `${Number.MAX_SAFE_INTEGER + 1} g~x`].map((text) => Buffer.from(text).toString('base64url'))
+      for (const cursor of ['', 'nonsense', '%%%', ...texts]) {
         await expect(storage.summaries('ann', { limit: 10, cursor })).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
       }
     })
