@@ -1,7 +1,7 @@
-import type { Problem } from '@innerline/protocol'
+import type { Ids, Problem } from '@innerline/protocol'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { Acknowledge } from '../../src/app/acknowledge.js'
 import { AppendLanes } from '../../src/app/append-lanes.js'
 import { ConversationAccess } from '../../src/app/conversation-access.js'
@@ -11,6 +11,7 @@ import { PageReader } from '../../src/app/page-reader.js'
 import { ReadMessages } from '../../src/app/read-messages.js'
 import { SendMessage } from '../../src/app/send-message.js'
 import { createRouter, type RequestHandler, type RouterOptions, type UseCases } from '../../src/http/index.js'
+import { ROUTES } from '../../src/http/routes/index.js'
 import { memoryRateLimiter, memoryStorage, memoryUnreadBadges } from '../../src/memory/index.js'
 import type { Logger, Storage, UserDirectory } from '../../src/ports/index.js'
 import { TestClock } from '../support/test-clock.js'
@@ -22,32 +23,33 @@ export interface LoggedLine {
   readonly message: string | undefined
 }
 
-/** Everything behind a router, on memory storage. */
+/** Everything behind a router. */
 export interface World {
   readonly storage: Storage
   readonly app: UseCases
   readonly clock: TestClock
-  readonly ids: TestIds
+  readonly ids: Ids
   readonly logger: Logger
   readonly logged: LoggedLine[]
   readonly epoch: number
 }
 
 export interface WorldOptions {
+  /** @default memory storage of its own */
+  readonly stage?: { readonly storage: Storage; readonly clock: TestClock; readonly ids: Ids }
   readonly hooks?: Hooks
   readonly directory?: UserDirectory
   readonly bodyBytes?: number
 }
 
-export function createWorld({ hooks = {}, directory, bodyBytes = 48 * 1024 }: WorldOptions = {}): World {
-  const clock = new TestClock()
-  const ids = new TestIds()
+export function createWorld({ stage, hooks = {}, directory, bodyBytes = 48 * 1024 }: WorldOptions = {}): World {
+  const { clock, ids } = stage ?? { clock: new TestClock(), ids: new TestIds() }
   const logged: LoggedLine[] = []
   const log = (level: string) => (fields: object, message?: string) => {
     logged.push({ level, fields: { ...fields }, message })
   }
   const logger: Logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') }
-  const storage = memoryStorage({ clock })
+  const storage = stage?.storage ?? memoryStorage({ clock })
   const nodeId = ids.uuid()
   const epoch = 1
   const access = new ConversationAccess({ storage, known: { presentAt: () => undefined }, directory, clock, nodeId })
@@ -146,6 +148,17 @@ export async function serveWorld(
   const world = createWorld(worldOptions)
   const router = createRouter({ ...routerOptions(world), directory: worldOptions.directory, ...options })
   return { ...(await serve((req, res) => router(req, res))), world, router }
+}
+
+/** Calls a route and holds a good answer to the schema that is published for it: no field more, none less. */
+export async function callByContract(server: RestServer, method: 'GET' | 'POST', path: string, options: CallOptions): Promise<Answer> {
+  const answer = await server.call(method, path, options)
+  if (answer.status !== 200) return answer
+  const route = ROUTES.filter((candidate) => candidate.method === method).find(({ pattern }) =>
+    new RegExp(`^${pattern.replace(/:\w+/g, '[^/]+')}$`).test(path.split('?')[0] as string),
+  )
+  expect(route?.answer.parse(answer.json)).toEqual(answer.json)
+  return answer
 }
 
 /** What every problem answer has, for `toMatchObject`. */

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { acknowledgeCases } from './acknowledge.js'
+import { appendLanesCases } from './append-lanes.js'
 import { listConversationsCases } from './list-conversations.js'
 import { readMessagesCases } from './read-messages.js'
+import { routeCases } from './routes.js'
+import { sendInTransactionCases } from './send-in-transaction.js'
 import { sendMessageCases } from './send-message.js'
 import { Stage, type OpenStage, type UseCaseBackend } from './stage.js'
 
@@ -9,9 +12,12 @@ export { type HostTransaction, Stage, type UseCaseBackend, type UseCaseStorage }
 
 const suites: Readonly<Record<string, (open: OpenStage) => void>> = {
   'sending a message': sendMessageCases,
+  'a send inside the host’s transaction': sendInTransactionCases,
+  'append lanes': appendLanesCases,
   'reading messages': readMessagesCases,
   acknowledging: acknowledgeCases,
   'the summary': listConversationsCases,
+  REST: routeCases,
 }
 
 /**
