@@ -29,7 +29,7 @@ export class ClientSocket implements WebSocketLike {
 
   constructor(url: string, canTerminate: boolean) {
     this.url = url
-    if (canTerminate) this.terminate = () => this.wire?.clientTerminates()
+    if (canTerminate) this.terminate = () => (this.wire === undefined ? this.ended(1006, '') : this.wire.clientTerminates())
   }
 
   send(data: string | Uint8Array<ArrayBuffer>): void {
@@ -70,6 +70,7 @@ export class Wire implements GatewaySocket {
   #listener: SocketListener | undefined
   #serverOver = false
   #serverClosing = false
+  #broken = false
   #paused = false
   #inward: Uint8Array[] = []
 
@@ -96,6 +97,11 @@ export class Wire implements GatewaySocket {
 
   get isOver(): boolean {
     return this.#serverOver && this.#client.readyState === CLOSED
+  }
+
+  /** Whether the client takes it for alive though nothing gets through. */
+  get isDeadUnnoticed(): boolean {
+    return this.#broken && this.#client.readyState === OPEN
   }
 
   /** The node has answered the upgrade. */
@@ -191,6 +197,7 @@ export class Wire implements GatewaySocket {
 
   /** Breaks: what is under way is gone, and those who notice do so after a while of their own. */
   break(noticed: Noticed): void {
+    this.#broken = true
     this.up.cut()
     this.down.cut()
     const soon = (): number => this.#random.exponential(20)
@@ -202,6 +209,7 @@ export class Wire implements GatewaySocket {
 
   /** The process at one end has died: its kernel may still say so. */
   peerDied(which: 'device' | 'node', told: boolean): void {
+    this.#broken = true
     this.up.cut()
     this.down.cut()
     if (which === 'device') {

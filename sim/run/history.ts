@@ -102,8 +102,10 @@ async function rest(world: World): Promise<boolean> {
   return false
 }
 
-function underWay({ slots, devices }: World): readonly string[] {
+function underWay({ slots, devices, network }: World): readonly string[] {
   const pending: string[] = []
+  for (const wire of network.wires)
+    if (wire.isDeadUnnoticed) pending.push(`${wire.device.name} has not noticed that its connection is dead`)
   for (const { name, node } of slots) {
     if (node?.serving !== true) pending.push(`${name} does not serve`)
     else if (node.node.lanes.depth > 0) pending.push(`${name} has ${node.node.lanes.depth} messages in its lanes`)

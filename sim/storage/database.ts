@@ -63,14 +63,16 @@ export class Database {
   #call(process: Process, method: string, args: readonly unknown[], execute: () => Promise<unknown>): Promise<unknown> {
     const { random, conditions, scheduler, trace } = this
     const askedAt = scheduler.steps
-    const [refused, lost] = [random.chance(conditions.refused), random.chance(conditions.lostAnswer)]
+    // Letting go of a storage asks nothing of the database.
+    const fallible = method !== 'close'
+    const [refused, lost] = [fallible && random.chance(conditions.refused), fallible && random.chance(conditions.lostAnswer)]
     this.watch(process, method, 'asked')
     return new Promise((resolve, reject) => {
       const answer = (settle: () => void): void => void scheduler.after(this.#delay(), process, settle)
       const unavailable = (detail: string): void => {
         trace.line('database', () => `${detail} ${method} of ${process.name}`)
         this.recorder.fault(`database ${detail}`)
-        answer(() => reject(new ImError('UNAVAILABLE', { detail, retryAfterMs: 100 + random.int(900) })))
+        answer(() => reject(new ImError('UNAVAILABLE', { detail: `${detail} ${method}`, retryAfterMs: 100 + random.int(900) })))
       }
       if (refused) {
         unavailable('refuses')

@@ -171,7 +171,8 @@ export class Device {
 
   markRead(id: string): void {
     const conversation = this.conversation(id)
-    if (conversation === undefined || !this.awake?.opens.has(id)) return
+    // Without a place in the log the newest that is known would be marked, which nobody has seen.
+    if (conversation === undefined || conversation.getSnapshot().sync === 'dormant') return
     const held = conversation.messages.getSnapshot().findLast(({ seq }) => seq !== undefined)?.seq ?? 0
     // Its own idea of the newest may be ahead of the view by what is on its way into it.
     this.#world.recorder.read(this.userId, id, Math.max(held, this.#positionOf(id)))
