@@ -5,7 +5,7 @@ import { type ImServerOptions, isImError } from '@innerline/server-core'
 
 type Backends = Pick<ImServerOptions, 'storage' | 'presence' | 'bus' | 'events'>
 
-/** An environment variable that asks for what cannot be had. The message is a sentence to print. */
+/** The environment asks for what cannot be had. The message is a sentence to print. */
 export class BackendRefused extends Error {}
 
 /**
@@ -16,18 +16,23 @@ export function chooseBackends(env: Readonly<Record<string, string | undefined>>
   const { MYSQL_URL, REDIS_URL, KAFKA_BROKERS } = env
   // Kafka comes after Redis: where both are given, it is the bus.
   return {
-    ...(MYSQL_URL ? asked('MYSQL_URL', () => ({ storage: mysqlStorage({ uri: MYSQL_URL }) })) : {}),
+    ...(MYSQL_URL ? asked('MYSQL_URL', () => ({ storage: mysqlStorage({ uri: MYSQL_URL, logger: toConsole }) })) : {}),
     ...(REDIS_URL ? asked('REDIS_URL', () => ({ presence: redisPresence({ client: {} }), bus: redisBus({ client: {} }) })) : {}),
     ...(KAFKA_BROKERS ? asked('KAFKA_BROKERS', () => ({ bus: kafkaBus({ kafka: {} }), events: kafkaEvents({ kafka: {} }) })) : {}),
   }
 }
 
+/** What the storage has to say of the database it is given, such as flags that make "acknowledged" less than crash-safe. */
+const toConsole = { warn: (_fields: object, sentence: string) => console.warn(`Note: ${sentence}`) }
+
+/** What an error says, without its code. */
+export const wordsOf = (error: unknown): string =>
+  isImError(error) ? (error.detail ?? error.message) : error instanceof Error ? error.message : String(error)
+
 function asked<T>(variable: string, make: () => T): T {
   try {
     return make()
   } catch (error) {
-    throw new BackendRefused(`${variable} is set, but ${isImError(error) ? (error.detail ?? error.message) : String(error)}`, {
-      cause: error,
-    })
+    throw new BackendRefused(`${variable} is set, but ${wordsOf(error)}`, { cause: error })
   }
 }

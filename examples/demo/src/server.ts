@@ -1,12 +1,12 @@
 import { once } from 'node:events'
-import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { createImServer, type ImServer, type ImServerOptions } from '@innerline/server-core'
 import express from 'express'
-import { chooseBackends } from './backends.js'
+import { BackendRefused, chooseBackends, wordsOf } from './backends.js'
 import { DEMO_PASSWORD, DEMO_USERS } from './demo-users.js'
+import { tokenSecret } from './token-secret.js'
 import { webPage } from './web-page.js'
 
 const WEB_DIST = fileURLToPath(new URL('../web-dist', import.meta.url))
@@ -30,14 +30,13 @@ export interface Demo {
 
 /**
  * Starts the demo and resolves once it answers. Rejects with `BackendRefused`, with the system's error for a port that cannot be had
- * (`EADDRINUSE` …), or with what `im.start()` says.
+ * (`EADDRINUSE` …).
  */
 export async function startDemo({ port, env = {}, limits, logger }: DemoOptions): Promise<Demo> {
   const im = createImServer({
     ...chooseBackends(env),
     accounts: {
-      // Fresh for each start: with the messages the sign-ins are forgotten too.
-      secret: randomBytes(32).toString('hex'),
+      secret: tokenSecret(env),
       users: DEMO_USERS.map((user) => ({ ...user, password: DEMO_PASSWORD })),
     },
     limits,
@@ -55,7 +54,10 @@ export async function startDemo({ port, env = {}, limits, logger }: DemoOptions)
 
   const server = createServer(app)
   im.attach(server)
-  await im.start()
+  await im.start().catch((error: unknown) => {
+    // Memory refuses nothing, so it is the database that does.
+    throw new BackendRefused(`The demo cannot start on the database that MYSQL_URL names. ${wordsOf(error)}`, { cause: error })
+  })
   try {
     server.listen(port)
     await once(server, 'listening')
