@@ -9,6 +9,19 @@ export function chipState(connection: ConnectionSnapshot, online: boolean): Chip
   return trying && !online ? 'offline' : connection.status
 }
 
+/** What keeps messages from going out, or new ones from being read. */
+export type Hindrance = 'closed' | 'offline' | 'storage' | 'lost'
+
+/** What the banner speaks of, if anything; `storageWaits`: the server is reached and cannot store or read at the moment. */
+export function hindranceOf(connection: ConnectionSnapshot, online: boolean, storageWaits: boolean): Hindrance | undefined {
+  const state = chipState(connection, online)
+  if (state === 'closed' || state === 'offline') return state
+  if (state === 'connected') return storageWaits ? 'storage' : undefined
+  if (!connection.lost) return undefined
+  // An attempt that the server has refused so did reach it.
+  return connection.error?.code === 'UNAVAILABLE' ? 'storage' : 'lost'
+}
+
 /** The state in words; `remainingMs` is the time until the next attempt, where one is scheduled. */
 export function connectionText(state: ChipState, remainingMs?: number): string {
   switch (state) {

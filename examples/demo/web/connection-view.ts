@@ -1,6 +1,6 @@
-import { type ChipState, chipState, connectionText } from './connection-text.js'
+import { type ChipState, chipState, connectionText, type Hindrance, hindranceOf } from './connection-text.js'
 import { h, type Scope, setAttributes, setText } from './dom.js'
-import { t } from './i18n.js'
+import { type TextKey, t } from './i18n.js'
 import type { Session } from './session.js'
 
 const COUNTDOWN_MS = 250
@@ -32,23 +32,30 @@ export function connectionChip(scope: Scope, session: Session): HTMLElement {
   return chip
 }
 
+const BANNERS = { offline: 'bannerOffline', storage: 'bannerStorage', lost: 'bannerLost' } as const satisfies Partial<
+  Record<Hindrance, TextKey>
+>
+
 /** A line below the bar while something keeps messages from going out, with what helps. */
 export function connectionBanner(scope: Scope, session: Session, signInAgain: () => void): HTMLElement {
   const text = h('span', { class: 'grow' })
   const button = h('button', { class: 'button small', attrs: { type: 'button' } })
   const banner = h('div', { class: 'banner', attrs: { 'data-testid': 'banner', role: 'status' } }, text, button)
-  const { client, network } = session
-  scope.watch([client.connection, client.outbox, network.state], () => {
-    const { lost, error } = client.connection.getSnapshot()
-    const state = stateOf(session)
+  const { client, network, storage } = session
+  scope.watch([client.connection, client.outbox, network.state, storage.waits], () => {
+    const connection = client.connection.getSnapshot()
+    const hindrance = hindranceOf(connection, network.isOnline(), storage.waits.getSnapshot())
+    banner.hidden = hindrance === undefined
+    setAttributes(banner, { 'data-hindrance': hindrance })
+    if (hindrance === undefined) return
+    const { error } = connection
     const waiting = client.outbox.getSnapshot().filter(({ status }) => status !== 'failed').length
     const tail = waiting > 0 ? ` ${t('bannerWaiting', waiting)}` : ''
-    const closed = state === 'closed'
-    banner.hidden = !closed && state !== 'offline' && !lost
+    const closed = hindrance === 'closed'
     banner.classList.toggle('closed', closed)
-    if (closed) setText(text, t('bannerClosed', closedReason(error?.code, error?.detail ?? error?.message)) + tail)
-    else setText(text, (state === 'offline' ? t('bannerOffline') : t('bannerLost')) + tail)
-    button.hidden = state === 'offline'
+    setText(text, (closed ? t('bannerClosed', closedReason(error?.code, error?.detail ?? error?.message)) : t(BANNERS[hindrance])) + tail)
+    // Offline nothing can be tried, and over a living connection the SDK tries every second.
+    button.hidden = hindrance === 'offline' || connection.status === 'connected'
     setText(button, closed ? t('signInAgain') : t('tryNow'))
     button.onclick = closed ? signInAgain : () => network.wake()
   })

@@ -21,6 +21,7 @@ export function messageRow(session: Session): MessageRow {
     update(item, continued, author) {
       const as = `${continued} ${author}`
       if (item === drawn && as === drawnAs) return
+      const ticksOnly = drawn !== undefined && as === drawnAs && differsInTicks(drawn, item)
       drawn = item
       drawnAs = as
       setAttributes(element, {
@@ -31,13 +32,28 @@ export function messageRow(session: Session): MessageRow {
         'data-status': item.status,
         'data-from': item.fromUserId,
       })
+      const mark = element.querySelector('.tick')
+      // A message that waits is tried every second; anew in the log, it would be read aloud as often.
+      if (ticksOnly && mark !== null) return drawTick(mark, item)
       element.replaceChildren(...(item.kind === 'system' ? [systemLine(session, item)] : [bubble(item, author), ...failure(session, item)]))
     },
   }
 }
 
+const differsInTicks = (before: TimelineItem, now: TimelineItem): boolean =>
+  (['kind', 'body', 'timestamp', 'editedAt', 'recalledAt'] as const).every((field) => before[field] === now[field]) &&
+  ![before.status, now.status].includes('failed')
+
+/** Draws the state of an own message into `mark`. */
+function drawTick<E extends Element>(mark: E, { status }: TimelineItem): E {
+  const tick = tickOf(status)
+  if (tick === undefined) return mark
+  setAttributes(mark, { class: tick.read ? 'tick read' : 'tick', 'aria-label': t(tick.label), title: t(tick.label) })
+  mark.replaceChildren(icon(tick.icon, 15))
+  return mark
+}
+
 function bubble(item: TimelineItem, author: string | undefined): HTMLElement {
-  const tick = tickOf(item.status)
   return h(
     'div',
     { class: 'bubble' },
@@ -48,12 +64,7 @@ function bubble(item: TimelineItem, author: string | undefined): HTMLElement {
       { class: 'meta' },
       item.editedAt !== undefined && item.recalledAt === undefined && h('span', {}, t('edited')),
       h('time', { attrs: { datetime: new Date(item.timestamp).toISOString() } }, clockTime(item.timestamp)),
-      tick !== undefined &&
-        h(
-          'span',
-          { class: tick.read ? 'tick read' : 'tick', attrs: { role: 'img', 'aria-label': t(tick.label), title: t(tick.label) } },
-          icon(tick.icon, 15),
-        ),
+      item.status !== undefined && drawTick(h('span', { attrs: { role: 'img' } }), item),
     ),
   )
 }

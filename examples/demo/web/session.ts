@@ -5,6 +5,7 @@ import { Cell } from './dom.js'
 import { FaultyNetwork } from './faults.js'
 import { Journal } from './journal.js'
 import { People } from './people.js'
+import { type StorageWait, storageWait } from './storage-wait.js'
 
 export interface Credentials {
   readonly user: Person
@@ -19,6 +20,7 @@ export interface Session {
   readonly client: ImClient
   readonly network: FaultyNetwork
   readonly journal: Journal
+  readonly storage: Pick<StorageWait, 'waits'>
   readonly people: People
   readonly password: string | undefined
   /** What is open; outlives a change of language, which draws everything anew. */
@@ -45,7 +47,11 @@ export function openSession(credentials: Credentials): Session {
   const { user, password } = credentials
   let { token } = credentials
   const journal = new Journal()
-  const network = new FaultyNetwork(browserNetwork, journal.network)
+  const storage = storageWait()
+  const network = new FaultyNetwork(browserNetwork, (event) => {
+    journal.network(event)
+    storage.saw(event)
+  })
   const client = createImClient({
     url: '',
     userId: user.userId,
@@ -59,7 +65,7 @@ export function openSession(credentials: Credentials): Session {
       return token
     },
   })
-  const unwatch = journal.watch(client)
+  const unwatch = [journal.watch(client), storage.watch(client)]
   // What makes the client give up shows in its connection state.
   client.connect().catch(() => undefined)
   return {
@@ -67,12 +73,13 @@ export function openSession(credentials: Credentials): Session {
     client,
     network,
     journal,
+    storage,
     people: new People(client, user),
     password,
     view: { openId: new Cell<string | undefined>(undefined), drawer: new Cell(false), drafts: new Map() },
     async end({ logout }) {
       if (logout) await client.request('POST', '/api/im/auth/logout').catch(() => undefined)
-      unwatch()
+      for (const undo of unwatch) undo()
       await client.destroy({ clear: true })
     },
   }

@@ -15,9 +15,12 @@ export const texts = {
   orPick: { en: 'or come in as', zh: '或以演示身份进入' },
   duoLink: { en: 'Two people side by side', zh: '双人同屏' },
   singleLink: { en: 'One person', zh: '单人' },
-  memoryNote: { en: 'A demo in memory: messages are gone when the server stops.', zh: '演示数据只在内存中，服务停止后即清空。' },
+  memoryNote: {
+    en: 'A demo: unless it was started with a database, messages are gone when the server stops.',
+    zh: '演示环境：未配置数据库时，服务停止后消息即清空。',
+  },
   wrongPassword: { en: 'This user and password do not fit.', zh: '用户名或密码不正确。' },
-  unreachable: { en: 'The server cannot be reached.', zh: '无法连接服务器。' },
+  unreachable: { en: 'The server does not answer. Try again in a moment.', zh: '服务器没有响应，请稍后再试。' },
   otherLanguage: { en: '中文', zh: 'English' },
   userTypeUser: { en: 'colleague', zh: '同事' },
   userTypeAgent: { en: 'agent', zh: '客服' },
@@ -29,7 +32,7 @@ export const texts = {
   stateConnected: { en: 'Connected', zh: '已连接' },
   stateReconnecting: { en: 'Reconnecting…', zh: '重连中…' },
   stateReconnectingIn: both(
-    (seconds: number) => `Reconnecting in ${seconds} s`,
+    (seconds: number) => `Retry in ${seconds} s`,
     (seconds) => `${seconds} 秒后重连`,
   ),
   stateOffline: { en: 'Offline', zh: '离线' },
@@ -39,6 +42,10 @@ export const texts = {
     zh: '当前离线。消息会保留，恢复后自动发送。',
   },
   bannerLost: { en: 'No connection. What you write is kept and sent when it returns.', zh: '连接已断开。消息会保留，恢复后自动发送。' },
+  bannerStorage: {
+    en: 'The server is waiting for its database. What you write is kept and sent when it is back.',
+    zh: '服务器正在等待数据库恢复。消息会保留，恢复后自动发送。',
+  },
   bannerWaiting: both(
     (n: number) => `${n} message${s(n)} waiting.`,
     (n) => `${n} 条消息等待发送。`,
@@ -48,8 +55,8 @@ export const texts = {
     (why) => `已退出：${why}`,
   ),
   closedUnauthorized: {
-    en: 'the server does not know this sign-in any more (after a restart it has forgotten).',
-    zh: '服务器不再认可此登录（服务重启后会遗忘）。',
+    en: 'the server does not know this sign-in any more (without a database it forgets when it restarts).',
+    zh: '服务器不再认可此登录（未配置数据库时，重启后会遗忘）。',
   },
   closedReplaced: { en: 'signed in elsewhere.', zh: '已在别处登录。' },
   tryNow: { en: 'Try now', zh: '立即重试' },
