@@ -9,8 +9,14 @@ export class DemoPage {
   }
 
   /** Opens the page in a browser context of its own (another device) and signs in. */
-  static async signIn(browser: Browser, url: string, userId: string, viewport = { width: 1280, height: 800 }): Promise<DemoPage> {
-    const context = await browser.newContext({ viewport, locale: 'en-GB' })
+  static async signIn(
+    browser: Browser,
+    url: string,
+    userId: string,
+    viewport = { width: 1280, height: 800 },
+    locale = 'en-GB',
+  ): Promise<DemoPage> {
+    const context = await browser.newContext({ viewport, locale })
     const page = await context.newPage()
     await page.goto(url)
     await page.locator('input[name=username]').fill(userId)
@@ -50,6 +56,13 @@ export class DemoPage {
     await composer.press('Enter')
   }
 
+  /** Waits until the banner speaks of this hindrance, or (undefined) of none. */
+  async banner(hindrance: 'closed' | 'offline' | 'storage' | 'lost' | undefined): Promise<void> {
+    const banner = this.page.locator('[data-testid=banner]')
+    if (hindrance === undefined) await banner.waitFor({ state: 'hidden' })
+    else await this.page.locator(`[data-testid=banner][data-hindrance=${hindrance}]`).waitFor()
+  }
+
   /** Presses a switch of the drawer, opening it when it is shut. */
   async fault(name: string): Promise<void> {
     const button = this.page.locator(`[data-fault="${name}"]`)
@@ -67,5 +80,20 @@ export class DemoPage {
         text: element.querySelector('.text')?.textContent ?? '',
       })),
     )
+  }
+
+  /** Counts from now on how often a message's status changes, and how often text of it is put on the page anew. */
+  async watchStatus(text: string): Promise<() => Promise<{ changes: number; texts: number }>> {
+    const counts = await this.page.locator('[data-testid=message]', { hasText: text }).evaluateHandle((message) => {
+      const seen = { changes: 0, texts: 0 }
+      new MutationObserver((records) => {
+        for (const { type, addedNodes } of records) {
+          if (type === 'attributes') seen.changes++
+          else if ([...addedNodes].some((node) => node.textContent !== '')) seen.texts++
+        }
+      }).observe(message, { attributeFilter: ['data-status'], childList: true, subtree: true })
+      return seen
+    })
+    return () => counts.jsonValue()
   }
 }
