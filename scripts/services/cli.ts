@@ -5,7 +5,8 @@ import { urlFromEnvironment } from './service.js'
 
 const USAGE = `node scripts/services/main.mjs start|stop|status [service …] [--json]
 
-  start   starts private instances (by default mariadb) and prints their URLs; one that was started before is named again
+  start   starts private instances (by default mariadb) and prints their URLs; one that was started before is named again,
+          or started again on its data and port when it has been killed
   stop    ends those that start has started
   status  lists what runs, the instances of test runs included
 
@@ -33,9 +34,12 @@ async function start(name: string): Promise<Line> {
   const [variable] = service.variables
   const given = urlFromEnvironment(service, process.env)
   if (given !== undefined) return { name, variable, url: given, source: 'from the environment' }
-  const there = standing().find(({ folder, record }) => record.service === name && runs(folder, record))
+  const mine = standing().filter(({ record }) => record.service === name)
+  const there = mine.find(({ folder, record }) => runs(folder, record))
   if (there !== undefined) return { name, variable, url: there.record.url, source: there.record.source }
-  const { url, source } = await startService(name, { detached: true })
+  const ended = mine.find(({ record }) => record.container === undefined)
+  const again = ended && { folder: ended.folder, port: ended.record.port }
+  const { url, source } = await startService(name, { detached: true, again })
   return { name, variable, url, source }
 }
 
@@ -45,6 +49,8 @@ async function main(): Promise<void> {
     for (const name of names.length === 0 ? ['mariadb'] : names) lines.push(await start(name))
     if (json) console.log(JSON.stringify(Object.fromEntries(lines.map(({ name, ...line }) => [name, line]))))
     else for (const { variable, url, source } of lines) console.log(`${variable}=${url}  # ${source}`)
+    const forDemo = json ? undefined : lines.find(({ url }) => url.startsWith('mysql:'))
+    if (forDemo !== undefined) console.log(`# The demo on it: MYSQL_URL=${forDemo.url} npm start`)
   } else if (command === 'stop') {
     await endOrphans()
     for (const { folder, record } of standing().filter(({ record }) => wanted(record))) {

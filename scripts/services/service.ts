@@ -17,6 +17,8 @@ export interface StartRequest {
   readonly detached: boolean
   /** Further options of the server's own command line. */
   readonly extraArgs?: readonly string[] | undefined
+  /** Instead of a new instance: this one, which has ended, on its own data and port. Containers do not know it. */
+  readonly again?: { readonly folder: string; readonly port: number } | undefined
 }
 
 export interface RunningService {

@@ -51,36 +51,23 @@ export const sqlUrl = (port: number): string => `mysql://root@127.0.0.1:${port}/
 /** `--user` is wanted only of root, who is otherwise refused. */
 export const userOption = (): string[] => (process.getuid?.() === 0 ? [`--user=${userInfo().username}`] : [])
 
-/** Starts an instance on a copy of the initialised data. */
+/** Starts an instance on a copy of the initialised data, or one that has ended on its own. */
 export async function startSqlServer(server: SqlServer, request: StartRequest): Promise<RunningService> {
+  const { again } = request
+  if (again !== undefined) {
+    const instance = instanceOf(server, request, again)
+    await instance.start()
+    return running(server, instance)
+  }
   const template = await initialisedData(server)
   for (let attempt = 1; ; attempt++) {
     const folder = newRunFolder(server.service)
-    const data = join(folder, 'data')
-    cpSync(template, data, { recursive: true })
+    cpSync(template, join(folder, 'data'), { recursive: true })
     writeFileSync(join(folder, 'init.sql'), `CREATE DATABASE IF NOT EXISTS ${DATABASE} CHARACTER SET utf8mb4;\n`)
-    const port = await freePort()
     // A server that starts deletes the temporary tables it finds, in a shared folder those of the others too: MariaDB then dies of it.
-    const temporary = join(folder, 'tmp')
-    mkdirSync(temporary)
-    const options = [
-      ...sqlOptions(data, port),
-      `--tmpdir=${temporary}`,
-      `--init-file=${join(folder, 'init.sql')}`,
-      ...server.options,
-      ...(request.extraArgs ?? []),
-    ]
-    const instance = new ServerInstance({
-      service: server.service,
-      url: sqlUrl(port),
-      source: server.source,
-      folder,
-      port,
-      command: server.command,
-      args: [...server.args, ...options],
-      detached: request.detached,
-      isReady: async (at) => (await greetingOf(at)) !== undefined,
-    })
+    mkdirSync(join(folder, 'tmp'))
+    const port = await freePort()
+    const instance = instanceOf(server, request, { folder, port })
     try {
       await instance.start()
       const version = (await greetingOf(port)) ?? ''
@@ -91,9 +78,38 @@ export async function startSqlServer(server: SqlServer, request: StartRequest): 
       if (attempt >= PORT_ATTEMPTS || !lostPort) throw error
       continue
     }
-    return { name: server.service, url: sqlUrl(port), source: server.source, instances: [instance], stop: () => instance.stop() }
+    return running(server, instance)
   }
 }
+
+function instanceOf(server: SqlServer, request: StartRequest, { folder, port }: { folder: string; port: number }): ServerInstance {
+  const options = [
+    ...sqlOptions(join(folder, 'data'), port),
+    `--tmpdir=${join(folder, 'tmp')}`,
+    `--init-file=${join(folder, 'init.sql')}`,
+    ...server.options,
+    ...(request.extraArgs ?? []),
+  ]
+  return new ServerInstance({
+    service: server.service,
+    url: sqlUrl(port),
+    source: server.source,
+    folder,
+    port,
+    command: server.command,
+    args: [...server.args, ...options],
+    detached: request.detached,
+    isReady: async (at) => (await greetingOf(at)) !== undefined,
+  })
+}
+
+const running = ({ service, source }: SqlServer, instance: ServerInstance): RunningService => ({
+  name: service,
+  url: sqlUrl(instance.port),
+  source,
+  instances: [instance],
+  stop: () => instance.stop(),
+})
 
 /** Initialising takes seconds, copying a tenth of one: made once per version, whoever comes first. */
 async function initialisedData(server: SqlServer): Promise<string> {

@@ -1,4 +1,7 @@
-import { existsSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readRecords } from './folders.js'
 import { startService } from './provide.js'
@@ -23,6 +26,28 @@ describe.skipIf(!process.env.MARIADB_URL)('a private MariaDB', () => {
     expect(await greetingOf(instance.port)).toBeUndefined()
     expect(existsSync(instance.folder)).toBe(false)
     expect(readRecords().some(({ folder }) => folder === instance.folder)).toBe(false)
+  })
+
+  it('that has been killed is started again on its own data and port by who has only its record', async () => {
+    const [killed] = (await startService('mariadb')).instances
+    writeFileSync(join(killed.folder, 'data/mark'), '')
+    await killed.kill9()
+    const { folder, port } = killed
+    const again = await startService('mariadb', { again: { folder, port } })
+    try {
+      expect(again.url).toContain(`:${port}/`)
+      expect(await greetingOf(port)).toMatch(/mariadb/i)
+      expect(existsSync(join(folder, 'data/mark'))).toBe(true)
+      await again.instances[0].kill9()
+      // Its data are all somebody has: a start that fails does not take them away.
+      const other = createServer().listen(port, '127.0.0.1')
+      await once(other, 'listening')
+      await expect(startService('mariadb', { again: { folder, port } })).rejects.toThrow(/ended before it was ready/)
+      other.close()
+      expect(existsSync(join(folder, 'data/mark'))).toBe(true)
+    } finally {
+      await again.stop()
+    }
   })
 })
 
