@@ -7,7 +7,12 @@ import { root } from './run.mjs'
  * `folder` (from the root) is its working directory.
  */
 export function runTypeScript(folder, file, args) {
-  const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], { cwd: join(root, folder), stdio: 'inherit' })
+  runFile(['--import', 'tsx'], file, args, folder)
+}
+
+/** The same for a file that Node runs as it stands, after `options` for Node itself. */
+export function runFile(options, file, args, folder = '.') {
+  const child = spawn(process.execPath, [...options, file, ...args], { cwd: join(root, folder), stdio: 'inherit' })
   // A terminal sends Ctrl-C to the whole process group; passing it on as well would tell the child twice.
   const forward = (signal) => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal))
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, forward)

@@ -58,26 +58,25 @@ async function play(world: World): Promise<void> {
   world.heal()
   if (!(await rest(world))) return
   const found = new Set<string>()
-  const check = async (how: { readonly badges: boolean }): Promise<void> => {
-    for (const violation of await judge(world, how)) {
-      const { rule, detail } = violation
-      if (!found.has(`${rule} ${detail}`)) recorder.violations.push(violation)
+  const check = async (when: string, how: { readonly badges: boolean }): Promise<void> => {
+    for (const { rule, detail } of await judge(world, how)) {
+      if (!found.has(`${rule} ${detail}`)) recorder.violations.push({ rule, detail: `${detail} (${when})` })
       found.add(`${rule} ${detail}`)
     }
   }
-  await check({ badges: !losesHints(world) })
+  await check('once healed', { badges: !losesHints(world) })
   // A summary makes good what hints have lost.
   for (const device of devices) device.disconnect()
   await world.run(5_000)
   for (const device of devices) device.connect()
   if (!(await rest(world))) return
-  await check({ badges: true })
+  await check('after a new summary', { badges: true })
   // What was never opened is a promise, too: everything is opened and read to its beginning.
   for (const device of devices)
     for (const { conversationId, members } of places) if (members.includes(device.userId)) device.open(conversationId)
   if (!(await rest(world))) return
   await loadEverything(world)
-  await check({ badges: true })
+  await check('with everything open', { badges: true })
   await end(world)
 }
 
