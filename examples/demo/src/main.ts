@@ -3,6 +3,7 @@ import { type Demo, startDemo } from './server.js'
 
 /** How long clients are sent away before the process ends, in ms. Short: here nobody waits on the other node. */
 const DRAIN_MS = 500
+const PARENT_MS = 250
 
 function portFrom(text = '3000'): number {
   const port = Number(text)
@@ -41,14 +42,18 @@ const kept = process.env['MYSQL_URL']
 console.log(`${kept} Users alice, bob, carol, dave, … with the password demo.`)
 
 let leaving = false
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.on(signal, () => {
-    // A second signal does not wait.
-    if (leaving) process.exit(1)
-    leaving = true
-    demo.close({ spreadMs: DRAIN_MS }).then(
-      () => process.exit(0),
-      (error: unknown) => end(`The demo did not stop cleanly: ${String(error)}`),
-    )
-  })
+function leave(): void {
+  // A second signal does not wait.
+  if (leaving) process.exit(1)
+  leaving = true
+  demo.close({ spreadMs: DRAIN_MS }).then(
+    () => process.exit(0),
+    (error: unknown) => end(`The demo did not stop cleanly: ${String(error)}`),
+  )
 }
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, leave)
+
+// A killed `npm start` tells us nothing; being handed to another parent is all we see of it. Else the next one would find the port taken.
+const parent = process.ppid
+if (process.env['npm_lifecycle_event'] !== undefined && process.platform !== 'win32')
+  setInterval(() => process.ppid !== parent && !leaving && leave(), PARENT_MS).unref()
