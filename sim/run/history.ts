@@ -101,8 +101,10 @@ async function rest(world: World): Promise<boolean> {
   return false
 }
 
-function underWay({ slots, devices, network }: World): readonly string[] {
+function underWay({ slots, devices, network, recorder }: World): readonly string[] {
   const pending: string[] = []
+  for (const { msgId, app, endedAt, appEnded } of recorder.sends)
+    if (endedAt === undefined && !appEnded) pending.push(`${app} waits for ${msgId}`)
   for (const wire of network.wires)
     if (wire.isDeadUnnoticed) pending.push(`${wire.device.name} has not noticed that its connection is dead`)
   for (const { name, node } of slots) {

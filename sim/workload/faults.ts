@@ -3,6 +3,8 @@ import type { Device } from '../world/device.js'
 import type { Fault } from '../world/profile.js'
 import type { Slot, World } from '../world/world.js'
 
+const TRIES = 5
+
 /** What befalls the world: draws faults over the active time and makes them end after a while. */
 export class Faults {
   readonly #world: World
@@ -16,15 +18,16 @@ export class Faults {
   plan(): void {
     const { profile, scheduler, director } = this.#world
     for (let i = 0; i < profile.faults; i++) {
-      const fault = this.#random.weighted(profile.faultWeights)
-      scheduler.at(this.#random.next() * profile.activeMs, director, () => this.#strike(fault))
+      scheduler.at(this.#random.next() * profile.activeMs, director, () => this.#strike(TRIES))
     }
   }
 
-  #strike(fault: Fault): void {
-    const { devices, slots, recorder } = this.#world
-    const done = this[fault](this.#random.pick(devices), this.#random.pick(slots))
-    if (done !== false) recorder.fault(fault)
+  /** What is down or away already cannot be struck: then something else is. */
+  #strike(triesLeft: number): void {
+    const { devices, slots, recorder, profile } = this.#world
+    const fault: Fault = this.#random.weighted(profile.faultWeights)
+    if (this[fault](this.#random.pick(devices), this.#random.pick(slots))) recorder.fault(fault)
+    else if (triesLeft > 1) this.#strike(triesLeft - 1)
   }
 
   /** Undoes something after a while, and not after everything has healed. */

@@ -5,6 +5,8 @@ import type { Operation } from '../world/profile.js'
 import type { World } from '../world/world.js'
 import type { Place } from './conversations.js'
 
+const SURE_SENDS = 40
+
 /** What people do: draws operations over the active time and has devices carry them out. */
 export class Workload {
   readonly #world: World
@@ -27,7 +29,8 @@ export class Workload {
     const centres = Array.from({ length: 4 }, () => random.next() * activeMs)
     for (let i = 0; i < operations; i++) {
       const at = random.chance(0.5) ? random.next() * activeMs : Math.min(activeMs, random.pick(centres) + random.exponential(600))
-      const operation = random.weighted(workload)
+      // The first are sends whatever the weights: a history without messages says nothing.
+      const operation = i < SURE_SENDS ? 'send' : random.weighted(workload)
       scheduler.at(at, director, () => this.#perform(operation))
     }
     // Everybody opens something early on, so that there are devices to deliver to.
@@ -38,7 +41,9 @@ export class Workload {
 
   #perform(operation: Operation): void {
     const random = this.#random
-    const device = random.pick(this.#world.devices)
+    const awake = this.#world.devices.filter((device) => device.awake !== undefined)
+    if (awake.length === 0) return
+    const device = random.pick(awake)
     const place = this.#placeOf(device)
     switch (operation) {
       case 'send':

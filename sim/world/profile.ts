@@ -121,15 +121,15 @@ export function drawProfile(random: Random): Profile {
   const sometimes = (share: number, upTo: number): number => (!calm && random.chance(wild ? 0.9 : share) ? random.next() ** 2 * upTo : 0)
   const tight = random.chance(0.4)
   const users = random.pick([2, 2, 3, 3, 4, 5, 6, 12])
-  const activeMs = random.between(20_000, random.chance(0.15) ? 180_000 : 70_000)
+  const activeMs = random.between(25_000, random.chance(0.15) ? 180_000 : 70_000)
   const [lost, lostAnswer] = [sometimes(0.4, 0.6), sometimes(0.3, 0.2)]
   return {
     users,
     devicesPerUser: users > 6 ? 2 : random.pick([1, 2, 2, 2, 3]),
     activeMs,
-    operations: Math.round(random.between(120, 260)),
+    operations: Math.round(random.between(140, 260)),
     workload: { ...varied(random, workload, 0.15), send: 30, open: workload.open, disconnect: workload.disconnect },
-    faults: calm ? 6 : Math.round(random.between(12, wild ? 60 : 36)),
+    faults: calm ? 10 : Math.round(random.between(12, wild ? 60 : 36)),
     faultWeights: { ...varied(random, faultWeights, 0.4), breakWire: faultWeights.breakWire },
     conditions: {
       network: {
