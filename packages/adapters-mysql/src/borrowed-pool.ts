@@ -1,5 +1,6 @@
 import type { Cancel, Clock } from '@innerline/server-core'
-import { type PooledConnection, type Row, runStatements } from './driver.js'
+import { type PooledConnection, type Row, runStatements, type StatementResult } from './driver.js'
+import type { ServerLife } from './server-life.js'
 import { type Sql, sql } from './sql.js'
 import { breaksConnection, classify } from './sql-errors.js'
 
@@ -46,33 +47,39 @@ export function connectionOptionsOf(pool: HostPool): Record<string, unknown> | u
   return options
 }
 
+export interface BorrowedPoolOptions {
+  readonly pool: HostPool
+  readonly clock: Clock
+  /** Set where every connection must be asked which life of the server it leads to. */
+  readonly life?: ServerLife | undefined
+  /** How long a read waits for a connection. */
+  readonly acquireMs: number
+  readonly deadlineMs: number
+}
+
 /** Reads on the host's pool. */
 export class BorrowedPool {
-  readonly #pool: HostPool
-  readonly #clock: Clock
-  readonly #acquireMs: number
-  readonly #deadlineMs: number
+  readonly #options: BorrowedPoolOptions
+  /** Connections that lead to the life of the server that the epoch belongs to: for as long as they last. */
+  readonly #greeted = new WeakSet<object>()
 
-  constructor(pool: HostPool, clock: Clock, acquireMs: number, deadlineMs: number) {
-    this.#pool = pool
-    this.#clock = clock
-    this.#acquireMs = acquireMs
-    this.#deadlineMs = deadlineMs
+  constructor(options: BorrowedPoolOptions) {
+    this.#options = options
   }
 
   /**
    * Runs one SELECT. Undefined when the pool has no connection to spare in time, or gave one in which a transaction is
-   * open: that would show an old snapshot, and ending it is not ours to do.
+   * open (that would show an old snapshot, and ending it is not ours to do), or one to a server that has just been started.
    */
   async read(statement: Sql): Promise<readonly Row[] | undefined> {
     const connection = await this.#acquire()
     if (connection === undefined) return undefined
     try {
-      if (!(await this.#isFresh(connection))) {
+      if (!(await this.#isFresh(connection)) || !(await this.#isGreeted(connection))) {
         connection.release()
         return undefined
       }
-      const [rows] = await runStatements(connection, [statement], this.#clock, this.#deadlineMs)
+      const rows = await this.#run(connection, statement)
       connection.release()
       return rows as readonly Row[]
     } catch (error) {
@@ -83,13 +90,28 @@ export class BorrowedPool {
   }
 
   async #isFresh(connection: PooledConnection): Promise<boolean> {
-    const [ok] = await runStatements(connection, [sql`DO 0`], this.#clock, this.#deadlineMs)
+    const ok = await this.#run(connection, sql`DO 0`)
     const status = (ok as { readonly serverStatus?: number }).serverStatus ?? 0
     return (status & IN_TRANSACTION) === 0 && (status & AUTOCOMMIT) !== 0
   }
 
+  async #isGreeted(connection: PooledConnection): Promise<boolean> {
+    const { life } = this.#options
+    const identity = connection.identity ?? connection
+    if (life === undefined || this.#greeted.has(identity)) return true
+    if (!life.isKnown((await this.#run(connection, life.question)) as readonly Row[])) return false
+    this.#greeted.add(identity)
+    return true
+  }
+
+  async #run(connection: PooledConnection, statement: Sql): Promise<StatementResult> {
+    const { clock, deadlineMs } = this.#options
+    return (await runStatements(connection, [statement], clock, deadlineMs))[0] as StatementResult
+  }
+
   /** The pool knows no deadline for waiting; a connection that comes too late goes straight back. */
   #acquire(): Promise<PooledConnection | undefined> {
+    const { pool, clock, acquireMs } = this.#options
     return new Promise((resolve, reject) => {
       let late = false
       let cancel: Cancel | undefined
@@ -99,13 +121,13 @@ export class BorrowedPool {
         if (connection === undefined) reject(error)
         else resolve(connection)
       }
-      cancel = this.#clock.after(this.#acquireMs, () => {
+      cancel = clock.after(acquireMs, () => {
         late = true
         resolve(undefined)
       })
-      const core = coreOf(this.#pool)
+      const core = coreOf(pool)
       if (core !== undefined) return core.getConnection(done)
-      ;(this.#pool as unknown as PromisePool).getConnection().then(
+      ;(pool as unknown as PromisePool).getConnection().then(
         (connection) => done(null, connection.connection === undefined ? connection : withRelease(connection)),
         (error: unknown) => done(error),
       )
@@ -123,5 +145,6 @@ function withRelease(outer: { readonly connection?: PooledConnection } & PooledC
     on: (event, listener) => inner.on(event, listener),
     release: () => outer.release(),
     config: inner.config,
+    identity: inner,
   }
 }

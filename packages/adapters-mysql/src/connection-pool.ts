@@ -13,6 +13,8 @@ export interface ConnectionPoolOptions {
   readonly acquireMs: number
   /** A statement without an answer for so long costs its connection. */
   readonly deadlineMs: number
+  /** Looks at every new connection before it is used; when it rejects, the connection is not. */
+  readonly greet?: ((connection: OwnConnection) => Promise<void>) | undefined
   /** A connection was given up in mid-statement; the server may still be at work on it. */
   readonly onDeadline: (threadId: number) => void
 }
@@ -142,12 +144,13 @@ export class ConnectionPool {
   }
 
   async #open(): Promise<OwnConnection> {
-    const { open, clock, deadlineMs, onDeadline } = this.#options
+    const { open, clock, deadlineMs, onDeadline, greet } = this.#options
     this.#opening++
     try {
       const connection = new OwnConnection(await open(), clock, deadlineMs, onDeadline)
       try {
         await connection.run(sessionSetup)
+        await greet?.(connection)
       } catch (error) {
         connection.raw.destroy()
         throw error

@@ -1,9 +1,10 @@
 import { ImError } from '@innerline/protocol'
 import type { Clock, Ids } from '@innerline/server-core'
 import type { BorrowedPool } from './borrowed-pool.js'
-import { ConnectionPool } from './connection-pool.js'
+import { ConnectionPool, type OwnConnection } from './connection-pool.js'
 import { type OpenConnection, type Row, runStatements, type StatementResult } from './driver.js'
-import { type Sql, sql } from './sql.js'
+import type { ServerLife } from './server-life.js'
+import { type Sql, sql, text } from './sql.js'
 import { breaksConnection, classify, unlessHeld } from './sql-errors.js'
 import type { Tables } from './tables.js'
 import { inTransaction, type Transaction } from './transaction.js'
@@ -11,6 +12,9 @@ import { inTransaction, type Transaction } from './transaction.js'
 const ATTEMPTS = 5
 const BACKOFF_MS = 20
 const KILL_MS = 3_000
+/** Rows that are written for their commit's sake; several, so that few wait for one another. */
+const FLUSH_ROW = 'im-flush:'
+const FLUSH_ROWS = 16
 
 export interface DatabaseOptions {
   readonly tables: Tables
@@ -19,6 +23,8 @@ export interface DatabaseOptions {
   readonly borrowed?: BorrowedPool | undefined
   readonly clock: Clock
   readonly ids: Ids
+  /** Set where a crash of the server may take back what readers have seen. */
+  readonly life?: ServerLife | undefined
   readonly limits: { readonly append: number; readonly spare: number; readonly general: number }
   readonly acquireMs: number
   readonly deadlineMs: number
@@ -35,15 +41,18 @@ export class Database {
   readonly spare: ConnectionPool
   readonly general: ConnectionPool
   readonly #borrowed: BorrowedPool | undefined
+  readonly #takesBack: boolean
 
   constructor(options: DatabaseOptions) {
-    const { tables, open, clock, ids, limits, acquireMs, deadlineMs } = options
+    const { tables, open, clock, ids, life, limits, acquireMs, deadlineMs } = options
     this.tables = tables
     this.clock = clock
     this.ids = ids
+    this.#takesBack = life !== undefined
     this.#borrowed = options.borrowed
-    const pool = (limit: number): ConnectionPool =>
-      new ConnectionPool({ open, clock, limit, acquireMs, deadlineMs, onDeadline: (threadId) => void kill(open, clock, threadId) })
+    const greet = life && ((connection: OwnConnection) => life.greet(connection))
+    const onDeadline = (threadId: number): void => void kill(open, clock, threadId)
+    const pool = (limit: number): ConnectionPool => new ConnectionPool({ open, clock, limit, acquireMs, deadlineMs, greet, onDeadline })
     this.append = pool(limits.append)
     this.spare = pool(limits.spare)
     this.general = pool(limits.general)
@@ -78,6 +87,18 @@ export class Database {
   /** As `run`, except that a lock that is not given in time is not waited for again: undefined then, and nothing is done. */
   runUnlessHeld(...statements: readonly Sql[]): Promise<readonly StatementResult[] | undefined> {
     return this.retrying(() => this.#onGeneral(statements).catch(unlessHeld), 'and when lost')
+  }
+
+  /**
+   * Resolves when everything that could be seen when it was called is on disk. Where others can see a commit earlier, no
+   * answer may be given on what was merely seen: any later commit brings it there, and this makes one.
+   */
+  async makeDurable(): Promise<void> {
+    if (!this.#takesBack) return
+    const name = text(`${FLUSH_ROW}${Math.floor(this.ids.random() * FLUSH_ROWS)}`)
+    await this.run(
+      sql`INSERT INTO ${this.tables.lease} (name,holder,fence,expires_at) VALUES (${name},${text('')},1,0) ON DUPLICATE KEY UPDATE fence=fence+1`,
+    )
   }
 
   /** A transaction on a general connection, run again after deadlocks and lock waits; a lost answer rejects. */

@@ -14,6 +14,8 @@ export interface DriverConnection {
 /** A connection of the host's pool. */
 export interface PooledConnection extends DriverConnection {
   release(): void
+  /** The connection itself, where this is a handle to it. */
+  readonly identity?: object | undefined
 }
 
 export type Row = Readonly<Record<string, unknown>>

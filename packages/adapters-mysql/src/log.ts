@@ -21,6 +21,8 @@ export function logStorage(database: Database, appender: Appender): Omit<LogStor
           wanted.map(uuid),
         )})`,
       )
+      // What is found is answered for, as an append is.
+      if (rows.length > 0) await database.makeDurable()
       return new Map<string, CommittedMessage>(rows.map((row) => [toUuid(row['msg_id']), committedOf(row)]))
     },
     readMessages: (range) => readRange(database, range),

@@ -3,6 +3,7 @@ import type { Storage } from '@innerline/server-core'
 import { Appender } from './append/appender.js'
 import { appendInHostTransaction } from './append/host-transaction.js'
 import { BorrowedPool } from './borrowed-pool.js'
+import { OwnConnection } from './connection-pool.js'
 import { conversationStorage } from './conversations.js'
 import { Database, onlyRow, rowsOf } from './database.js'
 import { type DriverConnection, openWithMysql2, type Row, runStatements } from './driver.js'
@@ -16,6 +17,7 @@ import { expireMessages } from './retention.js'
 import { toSeq, toText } from './rows.js'
 import { checkGrants, verifySchema } from './schema-check.js'
 import { checkServer } from './server-check.js'
+import { ServerLife } from './server-life.js'
 import { sql } from './sql.js'
 import { classify, toImError } from './sql-errors.js'
 import { tablesOf } from './tables.js'
@@ -108,8 +110,12 @@ class Session {
       if (options.migrations === 'auto') await migrate(connection, clock, tables)
       if (options.migrations === 'verify') await verifySchema(connection, clock, tables)
       await checkGrants(connection, clock, tables)
-      const borrowed = pool && new BorrowedPool(pool, clock, options.borrowMs, deadlineMs)
-      const database = new Database({ tables, open, borrowed, clock, ids: options.ids, limits, acquireMs, deadlineMs })
+      const own = new ServerLife(tables, clock, facts)
+      // Also where nothing is taken back: the life before may have been another.
+      await own.greet(new OwnConnection(connection, clock, deadlineMs, () => undefined))
+      const life = facts.takesBack ? own : undefined
+      const borrowed = pool && new BorrowedPool({ pool, clock, life, acquireMs: options.borrowMs, deadlineMs })
+      const database = new Database({ tables, open, borrowed, clock, ids: options.ids, life, limits, acquireMs, deadlineMs })
       return { database, parts: partsOf(database, Math.min(MAX_BATCH_BYTES, Math.floor(facts.maxPacket * 0.9))) }
     } finally {
       connection.end(() => connection.destroy())

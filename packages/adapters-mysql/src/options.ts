@@ -69,7 +69,7 @@ export function resolveOptions(options: MysqlStorageOptions): ResolvedOptions {
     acquireMs: 5_000,
     borrowMs: 100,
     deadlineMs: options.deadlineMs ?? 10_000,
-    warn: (message) => (logger === undefined ? process.emitWarning(message, 'InnerlineMysql') : logger.warn({}, message)),
+    warn: (message) => (logger === undefined ? warnOnce(message) : logger.warn({}, message)),
     clock: options.clock ?? systemClock,
     ids: options.ids ?? systemIds(),
   }
@@ -84,6 +84,15 @@ function isUri(uri: string): boolean {
   } catch {
     return false
   }
+}
+
+const said = new Set<string>()
+
+/** A process may start many storages on one server. */
+function warnOnce(message: string): void {
+  if (said.has(message)) return
+  said.add(message)
+  process.emitWarning(message, 'InnerlineMysql')
 }
 
 function limitOf(value: number | undefined, standard: number): number {

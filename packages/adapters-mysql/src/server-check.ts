@@ -15,6 +15,9 @@ const variables = [
 
 export interface ServerFacts {
   readonly maxPacket: number
+  readonly mariadb: boolean
+  /** Whether readers may see a commit before it is on disk, so that a crash takes back what was seen (ADR 5). */
+  readonly takesBack: boolean
   /** What makes "acknowledged" less than crash-safe, or may become a problem. */
   readonly warnings: readonly string[]
 }
@@ -64,14 +67,27 @@ export function judgeServer(shown: ReadonlyMap<string, string>): ServerFacts {
   }
   const maxPacket = Number(value('max_allowed_packet') || MIN_PACKET)
   if (maxPacket < MIN_PACKET) throw new Error(`max_allowed_packet is ${maxPacket} bytes; at least ${MIN_PACKET} are needed.`)
+  const mariadb = value('version').includes('MARIADB')
+  const warnings = durabilityWarnings(value, mariadb, binlog)
+  return { maxPacket, mariadb, takesBack: warnings.length > 0, warnings }
+}
+
+/** What a crash can take away. InnoDB alone lets others read a commit before its log is on disk; a synced binary log comes before. */
+function durabilityWarnings(value: (name: string) => string, mariadb: boolean, binlog: boolean): string[] {
+  const lost = 'an acknowledged message can be lost when the database machine crashes'
   const warnings: string[] = []
-  if (value('innodb_flush_log_at_trx_commit') !== '1') {
-    warnings.push('innodb_flush_log_at_trx_commit is not 1: an acknowledged message can be lost when the database machine crashes.')
+  // MariaDB's 3 is 1 with one more sync.
+  if (value('innodb_flush_log_at_trx_commit') !== '1' && !(mariadb && value('innodb_flush_log_at_trx_commit') === '3')) {
+    warnings.push(`innodb_flush_log_at_trx_commit is not 1: ${lost}.`)
   }
-  if (binlog && value('sync_binlog') !== '1') {
-    warnings.push('sync_binlog is not 1: after a crash replicas can lack or have messages that this server has not.')
+  if (binlog && value('sync_binlog') !== '1')
+    warnings.push(`sync_binlog is not 1: ${lost}, and replicas can have what this server has not.`)
+  if (!binlog) {
+    warnings.push(
+      'The binary log is off (log_bin): a crash can take back what readers have seen, though nothing that was acknowledged. So every restart of the server raises the epoch, and all devices read again. log_bin with sync_binlog=1 avoids it.',
+    )
   }
-  return { maxPacket, warnings }
+  return warnings
 }
 
 function checkVersion(version: string): void {

@@ -90,13 +90,32 @@ describe('what a server’s variables mean', () => {
 
   it('accepts one primary of a group, and a statement format that nothing is written in', () => {
     expect(judge({ group_replication_group_name: 'x', group_replication_single_primary_mode: 'ON' }).warnings).toEqual([])
-    expect(judge({ log_bin: 'OFF', binlog_format: 'STATEMENT', sync_binlog: '0' }).warnings).toEqual([])
+    expect(judge({ log_bin: 'OFF', binlog_format: 'STATEMENT', sync_binlog: '0' }).takesBack).toBe(true)
+  })
+
+  it('knows where readers may see a commit before it is on disk', () => {
+    expect(judge({}).takesBack).toBe(false)
+    expect(judge({ version: '10.11.6-MariaDB', innodb_flush_log_at_trx_commit: '3' }).takesBack, 'one more sync than 1').toBe(false)
+    for (const over of [
+      { log_bin: 'OFF' },
+      { sync_binlog: '0' },
+      { sync_binlog: '100' },
+      { innodb_flush_log_at_trx_commit: '2' },
+      { innodb_flush_log_at_trx_commit: '0' },
+      { innodb_flush_log_at_trx_commit: '3' },
+    ]) {
+      expect(judge(over as never).takesBack, JSON.stringify(over)).toBe(true)
+      expect(judge({ version: '10.11.6-MariaDB', ...(over as object) }).takesBack).toBe(over.innodb_flush_log_at_trx_commit !== '3')
+    }
   })
 
   it('warns of what makes "acknowledged" less than crash-safe', () => {
     expect(judge({ innodb_flush_log_at_trx_commit: '2', sync_binlog: '0' }).warnings).toEqual([
-      expect.stringContaining('innodb_flush_log_at_trx_commit'),
-      expect.stringContaining('sync_binlog'),
+      expect.stringMatching(/innodb_flush_log_at_trx_commit is not 1: an acknowledged message can be lost/),
+      expect.stringMatching(/sync_binlog is not 1: an acknowledged message can be lost/),
+    ])
+    expect(judge({ log_bin: 'OFF', sync_binlog: '0' }).warnings).toEqual([
+      expect.stringMatching(/log_bin.*can take back what readers have seen, though nothing that was acknowledged.*every restart.*epoch/),
     ])
     expect(judge({}).maxPacket).toBe(67_108_864)
   })

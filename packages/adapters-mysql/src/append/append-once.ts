@@ -61,15 +61,19 @@ export async function appendOnce(
 ): Promise<readonly (AppendResult | undefined)[]> {
   const known = await keys.of(attempt.items.map((item) => item.conversationId))
   // Without a head there is no lock to take; what is stored under the ids decides alone.
-  return inTransaction(pool, async (transaction) => {
+  const { results, wrote } = await inTransaction(pool, async (transaction) => {
     const { heads, held, stored } = await lock(database, keys, transaction, attempt, known)
     const items = attempt.items.filter((item) => !held.has(item.conversationId))
     const members = await readStaleMembers(database, transaction, items, heads, stored)
     const plan = planAppend({ items, now: attempt.now, heads, stored, members, doubted: attempt.doubted })
     await commit(database, transaction, attempt, plan)
-    const results = plan.results[Symbol.iterator]()
-    return attempt.items.map((item) => (held.has(item.conversationId) ? undefined : (results.next().value as AppendResult)))
+    const decided = plan.results[Symbol.iterator]()
+    const results = attempt.items.map((item) => (held.has(item.conversationId) ? undefined : (decided.next().value as AppendResult)))
+    return { results, wrote: plan.entries.length > 0 }
   })
+  // A commit of its own has made durable what was found as well.
+  if (!wrote && results.some((result) => result?.ok)) await database.makeDurable()
+  return results
 }
 
 async function lock(

@@ -39,6 +39,7 @@ export async function appendInHostTransaction(
   }
   const results: AppendResult[] = []
   for (const item of batch.items) results.push(await appendItem(database, keys, run, item, batch))
+  if (results.some((result) => result.ok && result.duplicate)) await database.makeDurable()
   return results
 }
 

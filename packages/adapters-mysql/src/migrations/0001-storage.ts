@@ -106,6 +106,7 @@ export const storage: Migration = {
   epoch BIGINT UNSIGNED NOT NULL,
   resolved_floor BIGINT UNSIGNED NOT NULL,
   low_id BIGINT UNSIGNED NOT NULL,
+  server_started_at BIGINT NULL,
   PRIMARY KEY (id)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`,
     `INSERT IGNORE INTO t_im_state (id, epoch, resolved_floor, low_id) VALUES (1, 1, 0, 1)`,

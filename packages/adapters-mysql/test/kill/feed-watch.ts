@@ -16,6 +16,7 @@ export class FeedWatch {
   readonly #changes: SeenChange[] = []
   /** When an id was first missed. */
   readonly #missedAt = new Map<number, number>()
+  readonly #epochs = new Set<number>()
   readonly #running: Promise<void>
   #startHeads: Record<string, number> = {}
   #position: FeedPosition | undefined
@@ -45,6 +46,11 @@ export class FeedWatch {
     return this.#floor
   }
 
+  /** How many it has read in: when the epoch changes under it, it begins anew. */
+  get epochsSeen(): number {
+    return this.#epochs.size
+  }
+
   get openGaps(): number {
     return this.#position?.missing.length ?? 0
   }
@@ -55,7 +61,7 @@ export class FeedWatch {
     for (let quiet = 0; quiet < 3; ) {
       const before = this.#changes.length
       await Promise.race([sleep(5 * READ_EVERY_MS), this.#running])
-      quiet = this.#changes.length === before && (gapsMayStay || this.openGaps === 0) ? quiet + 1 : 0
+      quiet = this.#position !== undefined && this.#changes.length === before && (gapsMayStay || this.openGaps === 0) ? quiet + 1 : 0
       if (monotonicNow() > deadline) throw new Error(`${this.#name} did not come to rest: ${this.openGaps} ids are still missing.`)
     }
     this.#stopped = true
@@ -82,11 +88,19 @@ export class FeedWatch {
     const heads = await this.#target.readHeads(this.#conversations)
     this.#startHeads = Object.fromEntries(heads.map((head) => [head.conversationId, head.headSeq]))
     this.#position = position
+    this.#epochs.add(position.epoch)
   }
 
   async #read(from: FeedPosition): Promise<boolean> {
     const { changes, position, tooOld, more } = await this.#target.changes(from, LIMIT)
-    if (tooOld) throw new Error(`${this.#name} was told that its position is too old.`)
+    if (tooOld) {
+      if (position.epoch === from.epoch) throw new Error(`${this.#name} was told that its position is too old.`)
+      // As a node does: nothing that was seen before counts any more.
+      this.#changes.length = 0
+      this.#missedAt.clear()
+      this.#position = undefined
+      return true
+    }
     for (const { id, kind, conversationId, firstSeq, lastSeq } of changes)
       this.#changes.push({ id, kind, conversationId, firstSeq, lastSeq })
     this.#position = position

@@ -49,7 +49,7 @@ export async function prepareFreeze(uri: string, occupation: Occupation): Promis
   const namespace = `f${randomBytes(5).toString('hex')}`
   const conversations = Array.from({ length: 13 }, (_, i) => `g~${namespace}-${i}`) as [string, ...string[]]
   const relay = await FreezingRelay.start(uri)
-  const storage = mysqlStorage({ uri, namespace })
+  const storage = mysqlStorage({ uri, namespace, logger: { warn: () => undefined } })
   let victim: WorkerProcess | undefined
   const end = async (): Promise<void> => {
     victim?.kill()

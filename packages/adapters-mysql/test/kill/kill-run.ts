@@ -38,6 +38,8 @@ export interface KillRun {
   /** From the first append to the last acknowledgement. */
   readonly loadMs: number
   readonly resolvedFloor: number
+  /** Epochs that the readers have been through; what was seen before the last one is not judged, as whoever saw it reads again. */
+  readonly epochs: number
 }
 
 /** One run: workers append under harm, readers and cursors are watched, and then everything is held against the final log. */
@@ -83,7 +85,8 @@ export async function killRun(options: KillRunOptions): Promise<KillRun> {
     const feeds = await Promise.all(readers.map((reader) => reader.finish(FEED_REST_MS, kind === 'reference')))
     const history = await gather(target, started, feeds, conversations)
     const resolvedFloor = Math.max(...readers.map((reader) => reader.resolvedFloor))
-    return { verdict: checkHistory(history), history, seed, loadMs, resolvedFloor }
+    const epochs = Math.max(...readers.map((reader) => reader.epochsSeen))
+    return { verdict: checkHistory(history), history, seed, loadMs, resolvedFloor, epochs }
   } finally {
     for (const worker of started) worker.kill()
     await target.close()
@@ -110,12 +113,13 @@ async function gather(
   const log: LoggedEntry[] = []
   for (const conversationId of conversations) log.push(...(await readLog(target, conversationId)))
   const heads = await target.readHeads(conversations)
+  const epoch = await target.epoch()
   return {
     attempts: workers.flatMap((worker) => worker.attempts),
     log,
     heads: heads.map(({ conversationId, headSeq, headOrd }) => ({ conversationId, headSeq, headOrd })),
     readers,
-    cursors: workers.flatMap((worker) => worker.cursors),
+    cursors: workers.flatMap((worker) => worker.cursors.filter((seen) => seen.epoch === epoch)),
   }
 }
 
@@ -150,6 +154,6 @@ export function figuresLine(run: KillRun): string {
     `${entries} stored in ${(run.loadMs / 1_000).toFixed(1)} s (${perSecond}/s)`,
     `${acknowledged} acknowledgements, ${duplicates} of them duplicates, ${doubtful} attempts in doubt, ${storedUnacknowledged} stored unacknowledged`,
     `${changes} changes and ${cursorObservations} cursors seen, slowest acknowledgement ${Math.round(slowest(run.history))} ms`,
-    `resolved floor ${run.resolvedFloor}, seed ${run.seed}, violations ${run.verdict.violations.length}`,
+    `resolved floor ${run.resolvedFloor}, ${run.epochs} epochs, seed ${run.seed}, violations ${run.verdict.violations.length}`,
   ].join('; ')
 }

@@ -174,6 +174,10 @@ export class ReferenceLog implements KillTarget {
     return { epoch: 1, id, missing: Array.from({ length: id }, (_, i) => i + 1).filter((each) => !there.has(each)) }
   }
 
+  async epoch(): Promise<number> {
+    return 1
+  }
+
   async changes({ epoch, id, missing }: FeedPosition, limit: number): Promise<ChangeBatch> {
     const wanted = this.#fault === 'feed-above-last' || missing.length === 0 ? [0] : missing
     const rows = await this.#rows(

@@ -7,7 +7,7 @@ export type KillTarget = Pick<
   Storage,
   'start' | 'close' | 'openConversation' | 'appendMessages' | 'readHeads' | 'readMember' | 'readMessages' | 'advanceCursors'
 > &
-  Pick<Storage, 'startPosition' | 'changes' | 'acquireLease' | 'resolveGaps' | 'openReader' | 'saveReader'>
+  Pick<Storage, 'startPosition' | 'changes' | 'acquireLease' | 'resolveGaps' | 'openReader' | 'saveReader' | 'epoch'>
 
 /** Plain data, as it crosses to worker processes. */
 export interface TargetSpec {
@@ -20,4 +20,4 @@ export interface TargetSpec {
 }
 
 export const openTarget = ({ uri, namespace, kind, fault }: TargetSpec): KillTarget =>
-  kind === 'adapter' ? mysqlStorage({ uri, namespace }) : new ReferenceLog({ uri, namespace, fault })
+  kind === 'adapter' ? mysqlStorage({ uri, namespace, logger: { warn: () => undefined } }) : new ReferenceLog({ uri, namespace, fault })

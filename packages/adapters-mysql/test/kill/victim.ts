@@ -24,7 +24,7 @@ const REPORT: { attempts: Attempt[] } = { attempts: [] }
 const say = (report: WorkerReport): void => void process.send?.(report)
 
 async function run({ occupation, uri, namespace, conversationId, userId, rounds }: VictimTask): Promise<void> {
-  const storage = mysqlStorage({ uri, namespace })
+  const storage = mysqlStorage({ uri, namespace, logger: { warn: () => undefined } })
   await storage.start()
   const nodeId = `victim-${process.pid}`
   const lanes = new AppendLanes({ storage, clock: systemClock, nodeId, lanes: 4, queueItems: 100, onCommitted: () => undefined })

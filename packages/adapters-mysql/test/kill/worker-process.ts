@@ -1,15 +1,15 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Attempt, CursorObservation } from '../../../../sim/checker/index.js'
+import type { Attempt } from '../../../../sim/checker/index.js'
 import type { VictimTask } from './victim.js'
-import type { WorkerReport, WorkerTask } from './worker.js'
+import type { CursorSeen, WorkerReport, WorkerTask } from './worker.js'
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url))
 
 /** A forked process with a storage of its own, and what it has seen so far. */
 export class WorkerProcess {
   readonly attempts: Attempt[] = []
-  readonly cursors: CursorObservation[] = []
+  readonly cursors: CursorSeen[] = []
   acknowledged = 0
   /** Resolves when its storage has started. */
   readonly ready: Promise<void>

@@ -16,10 +16,12 @@ export interface WorkerTask {
   readonly settleWithinMs: number
 }
 
+export type CursorSeen = CursorObservation & { readonly epoch: number }
+
 /** What the parent hears. */
 export type WorkerReport =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'seen'; readonly attempts: readonly Attempt[]; readonly cursors: readonly CursorObservation[] }
+  | { readonly kind: 'seen'; readonly attempts: readonly Attempt[]; readonly cursors: readonly CursorSeen[] }
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly message: string }
 
@@ -34,7 +36,7 @@ class Worker {
   /** Highest seq that this process saw acknowledged. */
   readonly #acknowledged = new Map<string, number>()
   #attempts: Attempt[] = []
-  #cursors: CursorObservation[] = []
+  #cursors: CursorSeen[] = []
   #ended = false
 
   constructor(task: WorkerTask) {
@@ -118,26 +120,32 @@ class Worker {
     // Often behind the others: that is what must never take a cursor back.
     const deliveredSeq = Math.max(0, seen - this.#chance.below(40))
     const readSeq = Math.max(0, deliveredSeq - this.#chance.below(40))
-    const startedAt = monotonicNow()
     try {
+      const epoch = await this.#target.epoch()
+      const startedAt = monotonicNow()
       const [state] = await this.#target.advanceCursors([{ conversationId, userId, deliveredSeq, readSeq }])
       if (state === undefined) throw new Error(`${userId} has no cursor in ${conversationId}.`)
+      if (state.held) return
       const { deliveredSeq: delivered, readSeq: read } = state
       const at = { userId, conversationId, startedAt, endedAt: monotonicNow() }
-      this.#cursors.push({ ...at, deliveredSeq: delivered, readSeq: read, asked: { deliveredSeq, readSeq } })
-      await this.#readCursor(conversationId, userId)
+      const seen = [
+        { ...at, deliveredSeq: delivered, readSeq: read, asked: { deliveredSeq, readSeq } },
+        await this.#readCursor(conversationId, userId),
+      ]
+      // Seen in one epoch, or not to be counted on.
+      if ((await this.#target.epoch()) === epoch) for (const one of seen) this.#cursors.push({ ...one, epoch })
     } catch (error) {
       // No answer, so nothing has been seen.
       if (!isImError(error)) throw error
     }
   }
 
-  async #readCursor(conversationId: string, userId: string): Promise<void> {
+  async #readCursor(conversationId: string, userId: string): Promise<CursorObservation> {
     const startedAt = monotonicNow()
     const read = await this.#target.readMember(conversationId, userId)
     if (read?.member === undefined) throw new Error(`${userId} has no row in ${conversationId}.`)
     const { deliveredSeq, readSeq } = read.member
-    this.#cursors.push({ userId, conversationId, startedAt, endedAt: monotonicNow(), deliveredSeq, readSeq })
+    return { userId, conversationId, startedAt, endedAt: monotonicNow(), deliveredSeq, readSeq }
   }
 
   #report(): void {

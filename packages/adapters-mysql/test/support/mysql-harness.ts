@@ -5,6 +5,8 @@ import { type MysqlStorageOptions, mysqlStorage } from '../../src/index.js'
 import { connect, dropNamespace, freshNamespace, rowsOf } from './scratch.js'
 
 const ids = systemIds()
+/** What a test's server is warned of is no news. */
+const quiet = { warn: () => undefined }
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 export interface MysqlHarness extends StorageHarness {
@@ -16,7 +18,7 @@ export interface MysqlHarness extends StorageHarness {
 /** A storage on tables of its own. `options` says how the storage connects; by default with the URI. */
 export async function mysqlHarness(
   uri: string,
-  options: (namespace: string) => MysqlStorageOptions = (namespace) => ({ uri, namespace }),
+  options: (namespace: string) => MysqlStorageOptions = (namespace) => ({ uri, namespace, logger: quiet }),
 ): Promise<MysqlHarness> {
   const namespace = freshNamespace()
   const started: Storage[] = []

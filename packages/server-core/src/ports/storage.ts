@@ -20,7 +20,7 @@ export interface Storage extends LogStorage, ConversationStorage, FeedStorage, L
   close(): Promise<void>
   /** Resolves when the storage answers, rejects `UNAVAILABLE` when not. */
   ping(): Promise<void>
-  /** The storage's epoch: from 1, raised by an operator after a lossy fail-over or a restore. */
+  /** The storage's epoch: from 1, raised by an operator after a lossy fail-over or a restore, and by a storage that may have taken back what it had shown. */
   epoch(): Promise<number>
   /** Raises the epoch by one and returns it. Operators only. */
   raiseEpoch(): Promise<number>
