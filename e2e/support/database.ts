@@ -4,11 +4,8 @@ import type { ServerInstance } from '../../scripts/services/instance.js'
 import { startService } from '../../scripts/services/provide.js'
 import { ServiceUnavailable, type RunningService } from '../../scripts/services/service.js'
 
-/**
- * InnoDB alone shows others a commit before it is on disk, so a killed server may take back what a reader has seen; a synced binary log
- * makes it durable first.
- */
-const CRASH_SAFE = ['--log-bin=binlog', '--sync-binlog=1', '--server-id=1', '--binlog-format=ROW']
+/** What makes a commit durable before others see it. Without, a killed server may take back what a reader has seen. */
+export const SYNCED_BINLOG: readonly string[] = ['--log-bin=binlog', '--sync-binlog=1', '--server-id=1', '--binlog-format=ROW']
 
 /** One entry of a conversation as the database has it. */
 export interface Logged {
@@ -16,6 +13,8 @@ export interface Logged {
   readonly seq: number
   readonly fromUserId: string
 }
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** A MariaDB of a test's own, which may be killed, with a node of the same service beside the demo: it reads the log and writes for others. */
 export class OwnDatabase {
@@ -27,14 +26,14 @@ export class OwnDatabase {
   private constructor(service: RunningService) {
     this.#service = service
     this.url = service.url
-    this.#storage = mysqlStorage({ uri: service.url })
+    this.#storage = mysqlStorage({ uri: service.url, logger: quiet })
     this.#node = createImServer({ storage: this.#storage, authenticate: () => null })
   }
 
   /** Undefined where no MariaDB can be had; with CI set it rejects instead. */
-  static async start(): Promise<OwnDatabase | undefined> {
+  static async start(extraArgs: readonly string[]): Promise<OwnDatabase | undefined> {
     try {
-      const own = new OwnDatabase(await startService('mariadb', { extraArgs: CRASH_SAFE }))
+      const own = new OwnDatabase(await startService('mariadb', { extraArgs }))
       await own.#node.start()
       return own
     } catch (error) {

@@ -43,6 +43,11 @@ export class DemoPage {
     await this.page.locator('textarea[name=message]').waitFor()
   }
 
+  /** From a chat to the list, on a phone. */
+  async goBack(): Promise<void> {
+    await this.page.locator('[data-testid=back]').click()
+  }
+
   /** The unread badge of a conversation's row. */
   async unread(conversationId: string): Promise<number> {
     const row = this.page.locator(`[data-testid=conversation][data-conversation-id="${conversationId}"]`)

@@ -44,7 +44,6 @@ export function messageList(scope: Scope, session: Session, conversation: Conver
   let newest = 0
   let lastOwn: string | undefined
   let unseen = 0
-  let marked = 0
 
   const seen = () => {
     if (anchor.atEnd()) unseen = 0
@@ -54,9 +53,7 @@ export function messageList(scope: Scope, session: Session, conversation: Conver
     // Live means that what is not a line of its own (a recall, an edit) is held as well.
     const upTo = sync === 'live' ? headSeq : newest
     const visible = document.visibilityState === 'visible' && scroller.getClientRects().length > 0
-    if (!visible || !anchor.atEnd() || upTo <= Math.max(readSeq, marked)) return
-    marked = upTo
-    conversation.markRead(upTo)
+    if (visible && anchor.atEnd() && upTo > readSeq) conversation.markRead(upTo)
   }
 
   const elementOf = (line: Line): HTMLElement => {
