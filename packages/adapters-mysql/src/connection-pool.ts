@@ -159,6 +159,8 @@ export class ConnectionPool {
         connection.raw.destroy()
         throw closedError()
       }
+      // Told while nobody uses it: a server that was started again leaves all of them dead at once.
+      connection.raw.on('error', () => this.#forget(connection))
       this.#busy.add(connection)
       return connection
     } finally {
@@ -166,6 +168,14 @@ export class ConnectionPool {
       this.#letOneOpen()
       this.#settleClose()
     }
+  }
+
+  #forget(connection: OwnConnection): void {
+    const at = this.#idle.indexOf(connection)
+    if (at < 0) return
+    this.#idle.splice(at, 1)
+    connection.raw.destroy()
+    this.#letOneOpen()
   }
 
   /** A place has become free without a connection to hand over. */

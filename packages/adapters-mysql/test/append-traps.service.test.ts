@@ -60,6 +60,23 @@ for (const { name, uri } of testServers) {
         },
       )
 
+      it('is found out while it is idle: no call fails for any number of them', async () => {
+        const a = arrange(harness)
+        const storage = mysqlStorage({ uri: proxy.uri, namespace: harness.namespace, migrations: 'off', connections: { append: 12 } })
+        await storage.start()
+        const ids = await Promise.all(Array.from({ length: 12 }, () => a.conversation(['ann'])))
+        const late = await Promise.all(ids.map((id) => harness.lateAppend(a.text(id, 'ann'))))
+        // Each waits on a connection of its own.
+        const waiting = Promise.all(ids.map((id) => a.accepted([a.text(id, 'ann')], storage)))
+        await harness.advance(200)
+        await Promise.all(late.map((one) => one.rollback()))
+        await waiting
+        expect(proxy.cutAll()).toBeGreaterThan(11)
+        await harness.advance(100)
+        expect(await a.append([a.text(ids[0] as string, 'ann')], storage)).toMatchObject([{ ok: true, seq: 2 }])
+        await storage.close()
+      })
+
       it('for good is UNAVAILABLE, and a later call is told the truth', async () => {
         const a = arrange(harness)
         const storage = mysqlStorage({ uri: proxy.uri, namespace: harness.namespace, migrations: 'off' })

@@ -9,6 +9,8 @@ export interface CuttingProxy {
    * 'cut before' cuts it without passing it on.
    */
   onSend: (chunk: Buffer) => 'pass' | 'cut after' | 'cut before'
+  /** Ends every connection there is, as a server does that is started again. Says how many. */
+  cutAll(): number
   close(): Promise<void>
 }
 
@@ -50,6 +52,11 @@ export async function cuttingProxy(target: string): Promise<CuttingProxy> {
   const proxy: CuttingProxy = {
     uri: uri.href,
     onSend: () => 'pass',
+    cutAll() {
+      const count = sockets.size / 2
+      for (const socket of sockets) socket.destroy()
+      return count
+    },
     async close() {
       for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => server.close(resolve))
