@@ -117,6 +117,9 @@ class Session {
       const borrowed = pool && new BorrowedPool({ pool, clock, life, acquireMs: options.borrowMs, deadlineMs })
       const database = new Database({ tables, open, borrowed, clock, ids: options.ids, life, limits, acquireMs, deadlineMs })
       return { database, parts: partsOf(database, Math.min(MAX_BATCH_BYTES, Math.floor(facts.maxPacket * 0.9))) }
+    } catch (error) {
+      if (classify(error) !== 'read-only') throw error
+      throw new Error('The server is read-only: connect to the primary.', { cause: error })
     } finally {
       connection.end(() => connection.destroy())
     }

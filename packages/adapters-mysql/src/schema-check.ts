@@ -113,7 +113,6 @@ export async function checkGrants(connection: DriverConnection, clock: Clock, ta
     const { what, table } = tried[failedStatement(error)] ?? { what: 'to work', table: tables.lease }
     const kind = classify(error)
     if (kind === 'denied') throw new Error(`The account may not ${what} on ${table.text}; grant it.`, { cause: error })
-    if (kind === 'read-only') throw new Error('The server is read-only: connect to the primary.', { cause: error })
     if (kind === 'schema') throw new Error(`${table.text} is not there as it should be; see \`migrations\`.`, { cause: error })
     throw error
   }

@@ -75,7 +75,9 @@ for (const { name, uri } of testServers) {
     it('says what an account lacks that is to make the schema', async () => {
       const namespace = fresh()
       const reader = await accountWith('SELECT, INSERT, UPDATE, DELETE')
-      await expect(started({ uri: reader, namespace })).rejects.toThrow(/may not make the tables: .*grant CREATE, DROP and CREATE VIEW, or apply the SQL files/)
+      await expect(started({ uri: reader, namespace })).rejects.toThrow(
+        /may not make the tables: .*grant CREATE, DROP and CREATE VIEW, or apply the SQL files/,
+      )
     })
 
     it('needs no more than the documented rights, to make the schema and to work', async () => {

@@ -127,6 +127,24 @@ describe.each(privateServers)('%s, restarted', (name) => {
   describe('where a commit is on disk before anybody sees it', () => {
     const server = ownServer(name, crashSafe(name))
 
+    it('is refused while it is read-only, with and without a schema', async () => {
+      const { url: uri } = server()
+      const namespace = fresh()
+      await (await start({ uri, namespace })).close()
+      const operator = await mysql.createConnection(uri)
+      await operator.query(`CREATE USER 'limited'@'%' IDENTIFIED BY 'secret'`)
+      await operator.query(`GRANT ALL ON \`${new URL(uri).pathname.slice(1)}\`.* TO 'limited'@'%'`)
+      await operator.query('SET GLOBAL read_only = ON')
+      const limited = new URL(uri)
+      limited.username = 'limited'
+      limited.password = 'secret'
+      for (const one of [namespace, fresh()])
+        await expect(start({ uri: limited.href, namespace: one })).rejects.toThrow('The server is read-only: connect to the primary.')
+      await operator.query('SET GLOBAL read_only = OFF')
+      await start({ uri: limited.href, namespace })
+      await operator.end()
+    })
+
     it('keeps its epoch and its readers, says nothing, and writes nothing for a repeat', async () => {
       const { url: uri, instances } = server()
       const namespace = fresh()
