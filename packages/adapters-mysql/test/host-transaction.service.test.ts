@@ -99,6 +99,41 @@ for (const { name, uri } of testServers) {
       await late.commit()
     })
 
+    it.each(['commit', 'rollback'] as const)('waits for another transaction that has its msgId, and obeys its %s', async (end) => {
+      const a = arrange(harness)
+      const [id, other] = [await a.conversation(['ann']), await a.conversation(['ann'])]
+      const item = a.text(other, 'ann')
+      const first = await begin()
+      await send(first, [item])
+      const second = await begin()
+      const waiting = send(second, [{ ...item, conversationId: id }])
+      await harness.advance(300)
+      await first[end]()
+      const [result] = await waiting
+      if (end === 'commit') expect(result).toMatchObject({ ok: false, code: 'MSG_ID_CONFLICT' })
+      else expect(result).toMatchObject({ ok: true, seq: 1, duplicate: false })
+      // A refusal leaves the transaction good: the host goes on in it.
+      expect(await send(second, [a.text(id, 'ann')])).toMatchObject([{ ok: true, seq: end === 'commit' ? 1 : 2 }])
+      await second.commit()
+      expect([(await readLog(harness.storage, id)).length, (await readLog(harness.storage, other)).length]).toEqual(
+        end === 'commit' ? [1, 1] : [2, 0],
+      )
+    })
+
+    it('answers as a repeat what commits in its own conversation just before it takes the lock', async () => {
+      const a = arrange(harness)
+      const id = await a.conversation(['ann'])
+      const item = a.text(id, 'ann')
+      const tx = await begin()
+      const late = await harness.lateAppend(item)
+      const waiting = send(tx, [item])
+      await harness.advance(300)
+      await late.commit()
+      expect(await waiting).toMatchObject([{ ok: true, seq: 1, duplicate: true }])
+      await tx.commit()
+      expect(await readLog(harness.storage, id)).toHaveLength(1)
+    })
+
     it('makes nobody wait in another conversation: appends, new conversations, cursors', async () => {
       const a = arrange(harness)
       const others = await Promise.all(Array.from({ length: 6 }, () => a.conversation(['ann', 'bob'])))

@@ -157,6 +157,7 @@ SELECT c.user_id, s.session_id,
     - CAST(GREATEST(c.read_ord, c.visible_ord, c.sent_ord, s.low_ord) AS SIGNED)),
   GREATEST(s.updated_at, c.updated_at)
 FROM t_im_cursor c JOIN t_cs_session s ON s.conversation_key = c.conversation_key`,
+    // Kinds are told in utf8mb4: an ascii column would make the whole expression ascii, in which no body can be told.
     // An equality on conversation_key would make the server read the whole conversation; a range of one value lets it use seq too.
     `CREATE OR REPLACE SQL SECURITY INVOKER VIEW t_im_offline_message
   (receiver_id, conversation_id, msg_id, msg_brief, created_at, session_id, seq) AS
@@ -165,8 +166,8 @@ SELECT c.user_id, m.session_id,
     SUBSTR(HEX(m.msg_id), 17, 4), SUBSTR(HEX(m.msg_id), 21))),
   IF(JSON_VALID(CONVERT(m.body USING utf8mb4)),
     COALESCE(LEFT(JSON_UNQUOTE(JSON_EXTRACT(CONVERT(m.body USING utf8mb4), '$.text')), 100),
-      CONCAT('[', COALESCE(JSON_UNQUOTE(JSON_EXTRACT(CONVERT(m.body USING utf8mb4), '$.type')), m.kind), ']')),
-    CONCAT('[', m.kind, ']')),
+      CONCAT('[', COALESCE(JSON_UNQUOTE(JSON_EXTRACT(CONVERT(m.body USING utf8mb4), '$.type')), CONVERT(m.kind USING utf8mb4)), ']')),
+    CONCAT('[', CONVERT(m.kind USING utf8mb4), ']')),
   m.created_at, m.session_id, m.seq
 FROM t_im_cursor c
   JOIN t_cs_session s ON s.conversation_key = c.conversation_key
