@@ -1,6 +1,9 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { mysqlStorage } from '../src/index.js'
 import { tablesOf } from '../src/tables.js'
+import { arrange } from './support/arrange.js'
+import { cuttingProxy } from './support/cutting-proxy.js'
 import { type MysqlHarness, mysqlHarness } from './support/mysql-harness.js'
 import { connect } from './support/scratch.js'
 import { seededMsgId, seedLog } from './support/seed.js'
@@ -132,6 +135,37 @@ for (const { name, uri } of testServers) {
       ]) {
         const plan = await explain(harness.connection, statement.text)
         expect(plan.filter((line) => scans(line) || sorts(line))).toEqual([])
+      }
+    })
+
+    it('appends, edits, recalls and moves cursors by key', async () => {
+      const a = arrange(harness)
+      const proxy = await cuttingProxy(uri)
+      const storage = mysqlStorage({ uri: proxy.uri, namespace: harness.namespace, migrations: 'off', logger: { warn: () => undefined } })
+      await storage.start()
+      const asked = new Set<string>()
+      proxy.onSend = (chunk) => {
+        for (const statement of chunk.toString('latin1').slice(5).split(';\n')) asked.add(statement)
+        return 'pass'
+      }
+      const aimed = { countable: false, checkedAt: 0 } as const
+      const items = Array.from({ length: 30 }, (_, i) => 600 + i).flatMap((n) => [
+        a.text(`g~${n}`, `a${n}`, 'x', { mentions: [`b${n}`], checkedAt: 0 }),
+        a.text(`g~${n}`, `a${n}`, 'y', { kind: 'edit', target: seededMsgId(n, 70), ...aimed }),
+        a.text(`g~${n}`, `a${n}`, '', { kind: 'recall', target: seededMsgId(n, 71), ...aimed }),
+      ])
+      await a.accepted(items, storage)
+      await storage.advanceCursors([{ conversationId: 'g~600', userId: 'b600', readSeq: 999 }])
+      await storage.close()
+      await proxy.close()
+      const writes = [...asked].filter((statement) => /^(UPDATE|SELECT)[^;]*_t_/.test(statement))
+      expect(writes.length).toBeGreaterThan(5)
+      for (const statement of writes) {
+        const plan = await explain(harness.connection, statement)
+        expect(
+          plan.filter((line) => scans(line) || sorts(line)),
+          statement.slice(0, 300),
+        ).toEqual([])
       }
     })
 

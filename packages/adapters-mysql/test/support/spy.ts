@@ -27,19 +27,24 @@ export async function spiedStorage(
   const statements: string[] = []
   const core = (connection as unknown as { connection: { query(o: { sql: string }, done: unknown): unknown; destroy(): void; on(): void } })
     .connection
-  const pool = {
-    getConnection: async () => ({
-      query(given: { sql: string }, done: unknown) {
-        if (given.sql !== 'DO 0') statements.push(given.sql)
-        return core.query(given, done)
-      },
-      destroy: () => core.destroy(),
-      end: () => undefined,
-      on: () => undefined,
-      release: () => undefined,
-    }),
+  const lent = {
+    query(given: { sql: string }, done: unknown) {
+      if (given.sql !== 'DO 0') statements.push(given.sql)
+      return core.query(given, done)
+    },
+    destroy: () => core.destroy(),
+    end: () => undefined,
+    on: () => undefined,
+    release: () => undefined,
   }
-  const storage = mysqlStorage({ pool: pool as never, connection: options.uri, namespace: options.namespace, migrations: 'off' })
+  const pool = { getConnection: async () => lent }
+  const storage = mysqlStorage({
+    pool: pool as never,
+    connection: options.uri,
+    namespace: options.namespace,
+    migrations: 'off',
+    logger: { warn: () => undefined },
+  })
   await storage.start()
   const counters = async (): Promise<number> => {
     const [rows] = await connection.query<RowDataPacket[]>("SHOW SESSION STATUS LIKE 'Handler\\_%'")
