@@ -208,6 +208,11 @@ export type DeviceRule =
   | 'send-order'
   | 'cursor-ahead'
   | 'tick-ahead'
+  | 'wire-hole'
+  | 'wire-repeat'
+  | 'wire-lag'
+  | 'stale-read'
+  | 'event-missed'
   | 'unread-wrong'
 
 /** Rules on how everything behaves around the data. */

@@ -3,6 +3,7 @@ import type { GatewaySocket, SocketListener } from '../../packages/server-core/s
 import type { Process } from '../core/process.js'
 import type { Random } from '../core/random.js'
 import type { Scheduler } from '../core/scheduler.js'
+import type { GivenOut } from './given-out.js'
 import { type Conditions, Pipe } from './pipe.js'
 
 /** How long a side waits for the other to finish closing, as the library does. */
@@ -63,6 +64,7 @@ export class Wire implements GatewaySocket {
   readonly node: Process
   readonly up: Pipe
   readonly down: Pipe
+  readonly givenOut: GivenOut
   readonly #client: ClientSocket
   readonly #scheduler: Scheduler
   readonly #random: Random
@@ -81,9 +83,11 @@ export class Wire implements GatewaySocket {
     readonly scheduler: Scheduler
     readonly random: Random
     readonly conditions: Conditions
+    readonly givenOut: GivenOut
     readonly onEnd: (wire: Wire) => void
   }) {
-    const { client, device, node, scheduler, random, conditions, onEnd } = parts
+    const { client, device, node, scheduler, random, conditions, givenOut, onEnd } = parts
+    this.givenOut = givenOut
     this.#client = client
     this.device = device
     this.node = node
@@ -118,7 +122,9 @@ export class Wire implements GatewaySocket {
 
   write(frames: readonly Uint8Array[]): void {
     if (this.#serverOver || this.#serverClosing) return
+    if (this.bufferedBytes === 0) this.givenOut.drained()
     for (const frame of frames) {
+      this.givenOut.write(frame)
       this.down.send(frame.length, () => {
         if (this.#client.readyState !== OPEN) return
         const data = frame.buffer.slice(frame.byteOffset, frame.byteOffset + frame.byteLength)

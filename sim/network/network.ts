@@ -3,6 +3,7 @@ import type { Random } from '../core/random.js'
 import type { ServerNode } from '../world/server-node.js'
 import type { World } from '../world/world.js'
 import { ClientSocket, Wire } from './connection.js'
+import { GivenOut } from './given-out.js'
 import { type HttpAnswer, responseOf, serve } from './http.js'
 
 /** What lies between devices and nodes, the balancer in front of the nodes included. */
@@ -33,10 +34,13 @@ export class Network {
       }
       const random = this.#random.fork(`wire ${scheduler.steps}`)
       const onEnd = (ended: Wire): void => void this.wires.delete(ended)
-      const wire = new Wire({ client, device, node: node.process, scheduler, random, conditions: conditions.network, onEnd })
+      const givenOut = this.#follow(device)
+      const wire = new Wire({ client, device, node: node.process, scheduler, random, conditions: conditions.network, givenOut, onEnd })
       this.wires.add(wire)
       trace.line(device.name, () => `reaches ${name}`)
-      wire.accepted(node.accept(wire))
+      const listener = node.accept(wire)
+      this.#byListener.set(listener, wire)
+      wire.accepted(listener)
     })
     return client
   }
@@ -81,6 +85,18 @@ export class Network {
       })
   }
 
+  readonly #byListener = new WeakMap<object, Wire>()
+
+  /** What the node gives out over the connection that listens to a socket. */
+  givenTo(listener: object): GivenOut | undefined {
+    return this.#byListener.get(listener)?.givenOut
+  }
+
+  /** A node has lost its place in the feed. */
+  doubted(process: Process): void {
+    for (const wire of this.wires) if (wire.node === process) wire.givenOut.doubted()
+  }
+
   /** A process has died; `told`: its kernel closes its connections. */
   died(process: Process, which: 'device' | 'node', told: boolean): void {
     for (const wire of [...this.wires]) if (wire[which] === process) wire.peerDied(which, told)
@@ -94,6 +110,15 @@ export class Network {
     const waiting = this.#waiting.get(process)
     if (waiting === undefined) this.#waiting.set(process, [tell])
     else waiting.push(tell)
+  }
+
+  #follow({ name }: Process): GivenOut {
+    const { recorder, database } = this.#world
+    const userId = name.slice(0, name.indexOf('/'))
+    return new GivenOut(
+      (conversationId) => database.data.conversations.get(conversationId)?.members.has(userId) === true,
+      (rule, detail) => recorder.violation(rule, `${name} ${detail}`),
+    )
   }
 
   /** Any node that runs; now and then one that does not, as health checks are late. */

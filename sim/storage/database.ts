@@ -34,6 +34,8 @@ export class Database {
   readonly admin: Storage
   readonly controls: MemoryControls
   watch: CallWatch = () => {}
+  /** Called when a node hears that its place in the feed is no more. */
+  onStale: (process: Process) => void = () => {}
   readonly #feeds = new WeakMap<FeedPosition, FeedSeen>()
 
   constructor(
@@ -87,7 +89,7 @@ export class Database {
             if (lost) unavailable('loses the answer to')
             else
               answer(() => {
-                this.#observeAnswer(method, args, result)
+                this.#observeAnswer(process, method, args, result)
                 resolve(result)
               })
           },
@@ -136,6 +138,8 @@ export class Database {
     if (method === 'appendMessages') recorder.appended(process.name, args[0] as AppendBatch, askedAt)
     else if (method === 'advanceCursors') {
       recorder.cursorsMoved(args[0] as readonly CursorMove[], result as readonly (CursorState | undefined)[])
+    } else if (method === 'changes' && (result as ChangeBatch).tooOld) {
+      this.#feeds.set((result as ChangeBatch).position, recorder.feedFrom(`${process.name} from step ${this.scheduler.steps}`))
     } else if (method === 'startPosition') {
       const reader = `${process.name} from step ${this.scheduler.steps}`
       this.#feeds.set(result as FeedPosition, recorder.feedFrom(reader))
@@ -143,7 +147,7 @@ export class Database {
   }
 
   /** Of the feed only what a node was really given counts: a lost page is read again. */
-  #observeAnswer(method: string, args: readonly unknown[], result: unknown): void {
+  #observeAnswer(process: Process, method: string, args: readonly unknown[], result: unknown): void {
     if (method === 'appendMessages') this.recorder.answered(args[0] as AppendBatch, result as readonly AppendResult[])
     else if (method === 'startPosition') this.recorder.feedBegan(this.#feeds.get(result as FeedPosition))
     if (method !== 'changes') return
@@ -153,6 +157,8 @@ export class Database {
     if (batch.tooOld) {
       // What lay in between is made good by attaching everybody again, not by the feed.
       this.recorder.feedEnded(reader)
+      this.recorder.feedBegan(this.#feeds.get(batch.position))
+      this.onStale(process)
       return
     }
     this.recorder.feedRead(reader, batch.changes)

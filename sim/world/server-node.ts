@@ -1,5 +1,6 @@
 import { type Limits, ImError } from '@innerline/protocol'
 import type { Authenticate, Logger, RequestHandler } from '@innerline/server-core'
+import type { Connection } from '../../packages/server-core/src/gateway/connection.js'
 import type { GatewaySocket, SocketListener } from '../../packages/server-core/src/gateway/index.js'
 import { createRouter } from '../../packages/server-core/src/http/index.js'
 import { memoryPresence } from '../../packages/server-core/src/memory/presence.js'
@@ -39,6 +40,7 @@ export class ServerNode {
     })
     const node = createNode(options)
     this.node = node
+    this.#watchAttaches(node)
     const { send, acknowledge, read, conversations, authenticate, gateway } = node
     this.router = createRouter({
       app: { send, acknowledge, read, conversations },
@@ -85,6 +87,16 @@ export class ServerNode {
   async close(): Promise<void> {
     this.serving = false
     await closeNode(this.node, this.#logger)
+  }
+
+  #watchAttaches({ index }: Node): void {
+    const attach = index.attach.bind(index)
+    index.attach = async (subscriber) => {
+      const given = this.#world.network.givenTo(subscriber)
+      given?.attachBegins((subscriber as Connection).queue.lagging)
+      await attach(subscriber)
+      given?.attachEnded()
+    }
   }
 
   /** Tokens are `user.expiry.number`; the check takes a moment and may fail. */

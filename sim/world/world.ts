@@ -57,6 +57,7 @@ export class World {
     this.database.watch = (process, method, phase) => this.#perhapsDie(process, method, phase)
     this.bus = new BusNetwork(scheduler, random.fork('bus'), this.conditions.bus, trace)
     this.network = new Network(this)
+    this.database.onStale = (process) => this.network.doubted(process)
     this.presence = new PresenceTable(this.database.machine.clock)
     this.slots = Array.from({ length: NODES }, (_, i) => ({ name: `node ${'ABC'[i]}`, node: undefined, runs: 0 }))
     this.users = NAMES.slice(0, this.profile.users)
