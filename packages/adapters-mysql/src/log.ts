@@ -76,11 +76,15 @@ const sliceOf = (entries: Entry[], direction: MessageRange['direction'], more: b
   more,
 })
 
+/**
+ * The index is forced: MySQL only guesses how many entries a range has, may take all of the conversation by time for fewer, and then
+ * sorts them for one page.
+ */
 function readChunk(database: Database, range: MessageRange, rows: number): Promise<readonly Row[]> {
   const { session, message } = database.tables
   const order = new Sql(range.direction === 'forward' ? 'ASC' : 'DESC')
   return database.read(
-    sql`SELECT ${entryColumns} FROM ${session} s JOIN ${message} m ON m.conversation_key=s.conversation_key WHERE s.session_id=${id(
+    sql`SELECT ${entryColumns} FROM ${session} s JOIN ${message} m FORCE INDEX (PRIMARY) ON m.conversation_key=s.conversation_key WHERE s.session_id=${id(
       range.conversationId,
     )} AND m.seq>=${range.from} AND m.seq<=${range.to} AND m.seq>=s.low_seq ORDER BY m.seq ${order} LIMIT ${rows}`,
   )
