@@ -21,16 +21,14 @@ export interface Ids {
   random(): number
 }
 
-const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
-
 /**
  * Formats a UUID version 7 (RFC 9562 §5.7) from `now` (epoch ms) and 16 random bytes, of which the last 10 are used.
  * Pure: the caller brings time and chance.
  */
 export function uuidV7(now: number, random: Uint8Array): string {
-  const b = (index: number): string => hex[random[index] ?? 0] as string
   const time = Math.floor(now).toString(16).padStart(12, '0')
-  const versioned = hex[((random[6] ?? 0) & 0x0f) | 0x70] as string
-  const variant = hex[((random[8] ?? 0) & 0x3f) | 0x80] as string
-  return `${time.slice(0, 8)}-${time.slice(8)}-${versioned}${b(7)}-${variant}${b(9)}-${b(10)}${b(11)}${b(12)}${b(13)}${b(14)}${b(15)}`
+  // Version and variant take the first bits of bytes 6 and 8.
+  const byteAt = (byte: number, index: number) => (index === 0 ? (byte & 0x0f) | 0x70 : index === 2 ? (byte & 0x3f) | 0x80 : byte)
+  const chance = Array.from(random.subarray(6), (byte, index) => byteAt(byte, index).toString(16).padStart(2, '0'))
+  return (time + chance.join('')).replace(/(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }
