@@ -8,6 +8,7 @@ import { createTokenSource } from './connection/token-source.js'
 import { createAcks } from './conversation/acks.js'
 import { createDirectory } from './conversation/directory.js'
 import { createLimiter } from './conversation/pull.js'
+import { pauseMs } from './delays.js'
 import { createEvents } from './events.js'
 import { createRequest } from './http/rest.js'
 import { createInbound } from './inbound.js'
@@ -21,6 +22,8 @@ import { quiet, sharing } from './waiting.js'
 
 const HEADS_PER_BEAT = 64
 const RELOAD_MS = 500
+/** A summary that cannot be read is no haste: its pauses are those of a fourth attempt. */
+const RELOAD_ATTEMPT = 4
 
 /** Makes a client. Nothing happens before `connect()`: no timer, no listener, no request, no storage. */
 export function createImClient(options: ImClientOptions): ImClient {
@@ -51,6 +54,8 @@ export function createImClient(options: ImClientOptions): ImClient {
   /** The summary of this connection has come. */
   let attached = false
   let frames: Parameters<typeof inbound>[] = []
+  /** Open conversations that the last heart-beats have named; the next one names others. */
+  let asked = 0
   const reloadTimer = createTimer(clock)
 
   const supervisor = createSupervisor(options, { clock, ids, events, tokens, url: ws }, { opened, message, receipt, closed, beat })
@@ -82,6 +87,7 @@ export function createImClient(options: ImClientOptions): ImClient {
       request,
       limit: createLimiter(),
       userId: () => userId,
+      epoch: () => epoch,
       opened: () => booted,
       send,
       ready: () => attached,
@@ -89,9 +95,9 @@ export function createImClient(options: ImClientOptions): ImClient {
     },
     options.open === 'eager',
   )
-  const inbound = createInbound({ events, acks, outbox, directory, supervisor, userId: () => userId, sameEpoch, summary, reload })
+  const inbound = createInbound({ events, acks, outbox, directory, supervisor, userId: () => userId, sameEpoch, summary, doubt, reload })
 
-  /** Positions are (epoch, seq): another epoch voids them all. Never the outbox. */
+  /** Positions are (epoch, seq): a newer epoch voids them all. Never the outbox. */
   function changeEpoch(next: number): void {
     const before = epoch
     epoch = next
@@ -100,10 +106,14 @@ export function createImClient(options: ImClientOptions): ImClient {
     for (const core of directory.cores.values()) core.reset()
     if (before !== 0) emit('epoch', { epoch: next, before })
   }
+  /** Ends a connection of another epoch: its frames do not name theirs. */
+  function outdated(): void {
+    dispatch({ type: 'lost', error: new ImError('EPOCH_CHANGED') })
+  }
   function sameEpoch(told: number): boolean {
     if (!(told > epoch)) return told === epoch
     changeEpoch(told)
-    reload(0)
+    outdated()
     return false
   }
 
@@ -116,7 +126,9 @@ export function createImClient(options: ImClientOptions): ImClient {
     booted.then(() => {
       // Another connection may have come meanwhile.
       if (mine !== frames || destroyed) return
-      if (welcome.epoch > 0 && welcome.epoch !== epoch) changeEpoch(welcome.epoch)
+      // A node that has not heard of the new epoch yet; the next one may have.
+      if (welcome.epoch < epoch) return outdated()
+      if (welcome.epoch > epoch) changeEpoch(welcome.epoch)
       taking = true
       for (const frame of mine.splice(0)) inbound(...frame)
       acks.resume()
@@ -139,14 +151,16 @@ export function createImClient(options: ImClientOptions): ImClient {
   }
   function beat(): void {
     const open = [...directory.cores].flatMap(([id, { at }]) => (at === undefined ? [] : [[id, at]]))
-    send(SEND_DESTINATIONS.heartbeat, { epoch, heads: Object.fromEntries(open.slice(0, HEADS_PER_BEAT)) })
+    if (asked >= open.length) asked = 0
+    send(SEND_DESTINATIONS.heartbeat, { epoch, heads: Object.fromEntries(open.slice(asked, asked + HEADS_PER_BEAT)) })
+    asked += HEADS_PER_BEAT
   }
   const reread = sharing(async () => {
     try {
       const told = await request<Summary>('GET', '/api/im/offline/summary')
-      if (taking) summary(told)
+      if (taking && sameEpoch(told.epoch)) directory.summary(told, false)
     } catch (cause) {
-      if (taking && isImError(cause) && cause.retry !== 'never') reload(cause.retryAfterMs ?? 5_000 * (1 + ids.random()))
+      if (taking && isImError(cause) && cause.retry !== 'never') reload(pauseMs(cause, RELOAD_ATTEMPT, ids))
       else report(cause)
     }
   })
@@ -155,10 +169,13 @@ export function createImClient(options: ImClientOptions): ImClient {
     if (!reloadTimer.running()) reloadTimer.start(delayMs, reread)
   }
   function summary(told: Summary): void {
-    if (told.epoch < epoch) return
-    if (told.epoch > epoch) changeEpoch(told.epoch)
+    if (!sameEpoch(told.epoch)) return
     attached = true
-    directory.summary(told)
+    directory.summary(told, true)
+  }
+  function doubt(): void {
+    attached = false
+    for (const core of directory.cores.values()) core.doubt()
   }
   const rest = () => {
     acks.flush()

@@ -23,11 +23,13 @@ export interface InboundPorts {
   readonly directory: Directory
   readonly supervisor: Supervisor
   userId(): string | undefined
-  /** Takes over a newer epoch; whether what was told is of the one in force. */
+  /** Whether what was told is of the epoch in force. A newer one ends the connection, which belongs to its own. */
   sameEpoch(epoch: number): boolean
   summary(summary: Summary): void
-  /** Reads the summary again, soon or after `delayMs`. */
-  reload(delayMs?: number): void
+  /** Frames may have been dropped; a summary will follow. */
+  doubt(): void
+  /** Reads the summary, as a conversation came up that it did not name. */
+  reload(): void
 }
 
 /** Tells each part of the client what the server's frames mean to it. */
@@ -48,9 +50,8 @@ export function createInbound(ports: InboundPorts): (queue: Queue, body: object)
     const error: ImError = errorOf(body)
     const id = body.receipt || body.msgId || ''
     if (error.code === 'TOKEN_EXPIRED') supervisor.refresh()
-    if (acks.settle(id, error)) {
-      if (error.code === 'EPOCH_CHANGED') reload(0)
-    } else if (!outbox.refused(id, error)) events.report(error)
+    // An ack of an epoch that is over is refused and forgotten: the node is about to tell of the new one.
+    if (!acks.settle(id, error) && !outbox.refused(id, error)) events.report(error)
   }
   const session = (event: SessionEvent) => {
     switch (event.event) {
@@ -71,11 +72,8 @@ export function createInbound(ports: InboundPorts): (queue: Queue, body: object)
         directory.core(event.conversationId).typed(event.userId)
         return events.emit('typing', event)
       case 'lag':
-        // Frames were dropped. A summary follows once the socket has drained; until then nothing is certain.
-        for (const core of directory.cores.values()) core.doubt()
-        return
       case 'resync':
-        return reload(0)
+        return ports.doubt()
       case 'drain':
         return supervisor.dispatch({ type: 'drain', inMs: event.reconnectInMs })
       case 'auth-expiring':

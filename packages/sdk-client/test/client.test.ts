@@ -13,7 +13,7 @@ describe('a client against a server', () => {
     await clock.advance(100)
     await opened
     const sending = chat.send({ type: 'text', text: 'hi' })
-    expect(sending.local.status).toBe('sending')
+    expect(sending.local.status).toBe('queued')
     const message = await sending
     expect(message).toMatchObject({ seq: 1, conversationId: DIRECT, body: { text: 'hi' } })
     server.commit(DIRECT, { fromUserId: 'bob' })

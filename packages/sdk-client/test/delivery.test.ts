@@ -184,18 +184,69 @@ describe('delivery', () => {
     expect(messages.map(({ seq }) => seq)).toEqual([1, 2, 3])
   })
 
-  it('trusts nothing after a lag until the summary', async () => {
+  it.each(['lag', 'resync'])('trusts nothing after a %s until the summary', async (event) => {
     const { server, chat, messages } = await connected(fill(2))
     await chat.open()
-    server.last.event({ event: 'lag' })
+    server.last.event({ event })
     server.fanOut = () => false
     fill(5)({ server } as never)
+    await settle()
+    expect(chat.getSnapshot().sync).toBe('pulling')
+    // A hint that was on its way says nothing of what was dropped since.
+    server.last.event({ ...server.summaryOf('alice', DIRECT), headSeq: 2, event: 'conversation' })
     await settle()
     expect(chat.getSnapshot().sync).toBe('pulling')
     server.last.event({ ...server.summary('alice') })
     await settle()
     expect(messages.map(({ seq }) => seq)).toEqual(upTo(7))
     expect(chat.getSnapshot().sync).toBe('live')
+  })
+
+  it('starts no pull between a lag and the summary, as nobody would notice what comes meanwhile', async () => {
+    const { server, chat } = await connected(fill(2))
+    server.last.event({ event: 'lag' })
+    await settle()
+    const opened = chat.open()
+    await settle()
+    expect([server.requests, chat.getSnapshot().sync]).toEqual([[], 'pulling'])
+    server.last.event({ ...server.summary('alice') })
+    await opened
+    expect(seqs(chat)).toEqual([1, 2])
+  })
+
+  it('reads again what was being read when a summary does not name the conversation', async () => {
+    const { server, chat, messages, clock } = await connected(fill(2))
+    let release = () => {}
+    server.onRequest = () => {
+      server.onRequest = () => undefined
+      const page = Response.json({ messages: server.log(DIRECT).slice(0, 2), hasMore: false, nextAfterSeq: 2, floorSeq: 1, epoch: 1 })
+      return new Promise((resolve) => (release = () => resolve(page)))
+    }
+    const opened = chat.open()
+    await settle()
+    // The page was read; what is committed until the next attach comes in no frame.
+    server.last.close(1006)
+    await settle()
+    fill(1)({ server } as never)
+    server.sendSummary = false
+    await clock.advance(2_000)
+    server.last.event({ event: 'summary', at: 0, epoch: 1, conversations: [], next: 'more', totalUnread: 0 })
+    await settle()
+    release()
+    await opened
+    expect(messages.map(({ seq }) => seq)).toEqual([1, 2, 3])
+  })
+
+  it('asks with its heart-beats for all open conversations, 64 at a time', async () => {
+    const ids = Array.from({ length: 100 }, (_, i) => `d~alice~u${i}`)
+    const { server, clock, im } = await connected(({ server }) => {
+      for (const id of ids) server.commit(id, { fromUserId: 'bob' })
+    })
+    await Promise.all(ids.map((id) => im.conversations.get(id).open()))
+    server.fanOut = () => false
+    for (const id of ids) server.commit(id, { fromUserId: 'bob' })
+    await clock.advance(61_000)
+    expect(ids.filter((id) => im.conversations.get(id).getSnapshot().headSeq < 2)).toEqual([])
   })
 
   it('does not pull before the server has told where things stand', async () => {
@@ -234,6 +285,28 @@ describe('delivery', () => {
     expect(im.conversations.get('g~secret').getSnapshot().sync).toBe('dormant')
   })
 
+  it('takes no 404 for a no where something is known of the conversation, nor a page that is none', async () => {
+    const team = 'g~team'
+    const { im, server, clock, messages } = await connected(({ server }) => {
+      server.members = () => ['alice', 'bob']
+      for (let i = 0; i < 2; i++) server.commit(team, { fromUserId: 'bob' })
+    })
+    const chat = im.conversations.get(team)
+    const answers = [
+      () => Response.json({ code: 'NOT_FOUND', retry: 'never' }, { status: 404 }),
+      () => Response.json({}),
+      () => new Response('<html>not here', { status: 404 }),
+    ]
+    server.onRequest = () => answers.pop()?.()
+    const opened = chat.open()
+    await settle()
+    expect(chat.getSnapshot().sync).toBe('pulling')
+    await clock.advance(30_000)
+    await opened
+    expect(messages.map(({ seq }) => seq)).toEqual([1, 2])
+    expect(server.connections).toHaveLength(1)
+  })
+
   it('counts opens, and a close by signal is one', async () => {
     const { server, chat } = await connected(fill(2))
     const controller = new AbortController()
@@ -257,16 +330,6 @@ describe('delivery', () => {
     expect(seqs(chat)).toEqual([1, 2, 3])
   })
 
-  it('reads the summary again on resync', async () => {
-    const { im, server, clock } = await connected(fill(1))
-    const epochs: unknown[] = []
-    im.on('epoch', (event) => epochs.push(event))
-    server.last.event({ event: 'resync' })
-    await clock.advance(10)
-    expect(server.requests.map(({ path }) => path)).toEqual(['/api/im/offline/summary'])
-    expect(epochs).toEqual([])
-  })
-
   it('does not call the first epoch a change', async () => {
     const { im } = harness()
     const epochs: unknown[] = []
@@ -287,7 +350,7 @@ describe('delivery', () => {
         return memory.apply(...args)
       },
     }
-    const { server, chat, messages } = await connected(fill(2), { storage })
+    const { server, chat, messages, clock } = await connected(fill(2), { storage })
     await chat.open()
     messages.length = 0
     slow = true
@@ -298,7 +361,7 @@ describe('delivery', () => {
     server.logs.set(DIRECT, [])
     fill(1)({ server: { commit: (id: string, entry: never) => server.commit(id, entry) } } as never)
     server.last.event({ ...server.summary('alice') })
-    await settle()
+    await clock.advance(2_000)
     release()
     await settle()
     expect(messages.map(({ seq }) => seq)).toEqual([1])
@@ -336,6 +399,37 @@ describe('delivery', () => {
     await clock.advance(32_000)
     expect(messages.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5])
     expect(chat.getSnapshot().sync).toBe('live')
+  })
+
+  it('takes no frames of a node that has not heard of the epoch yet, and goes to one that has', async () => {
+    const { im, server, chat, clock, messages } = await connected(fill(3))
+    await chat.open()
+    server.epoch = 2
+    server.last.event({ ...server.summary('alice') })
+    // The next node still serves the log that is over.
+    server.epoch = 1
+    messages.length = 0
+    await clock.advance(3_000)
+    fill(1)({ server } as never)
+    await clock.advance(10_000)
+    expect(messages).toEqual([])
+    expect(im.connection.getSnapshot()).toMatchObject({ error: { code: 'EPOCH_CHANGED' } })
+    server.epoch = 2
+    await clock.advance(60_000)
+    expect(messages.map(({ seq }) => seq)).toEqual([1, 2, 3, 4])
+    expect(im.connection.getSnapshot()).toMatchObject({ status: 'connected', epoch: 2 })
+  })
+
+  it('does not take the page of a newer epoch for an answer to what it asked in its own', async () => {
+    const { server, chat, clock, messages } = await connected(fill(60))
+    server.onRequest = () => {
+      server.epoch = 2
+      return undefined
+    }
+    chat.open()
+    await clock.advance(5_000)
+    expect(messages.map(({ seq }) => seq)).toEqual(upTo(60))
+    expect(server.connections.length).toBe(2)
   })
 
   const anyMove = fc.oneof(

@@ -206,7 +206,9 @@ describe('the outbox', () => {
     const first = chat.send(text('1'))
     expect(await codeOf(chat.send(text('1'), { msgId: first.local.msgId }))).toBe('MSG_ID_CONFLICT')
     chat.send(text('2'))
-    expect(await codeOf(chat.send(text('3')))).toBe('QUEUE_FULL')
+    const third = chat.send(text('3'))
+    expect(await codeOf(third)).toBe('QUEUE_FULL')
+    expect(third.local).toMatchObject({ status: 'failed', error: { code: 'QUEUE_FULL' } })
     expect(sends(server.last.received)).toHaveLength(1)
   })
 
@@ -246,6 +248,69 @@ describe('the outbox', () => {
     expect(sends(server.last.received).map(({ body }) => body.text)).toEqual(['left', 'new'])
     expect(server.log(DIRECT)).toHaveLength(2)
     expect(await storage.outbox()).toEqual([])
+  })
+
+  it('has one on its way per conversation though an older one is tried again', async () => {
+    const { im, chat, server } = await connected()
+    server.onSend = (connection, { headers }) => {
+      connection.refuse(headers['receipt'] ?? '', 'MUTED')
+      return 'ignore'
+    }
+    await codeOf(chat.send(text('old')))
+    server.onSend = () => 'ignore'
+    chat.send(text('new'))
+    await settle()
+    im.outbox.retry()
+    await settle()
+    expect(sends(server.last.received).map(({ body }) => body.text)).toEqual(['old', 'new'])
+  })
+
+  it('does not forget over a reload that a message may be with the server, though the app sends it again at once', async () => {
+    const storage = memoryStore()
+    const { im, client, server, clock } = harness({ storage, userId: 'alice' })
+    server.onSend = () => 'ignore'
+    await im.connect()
+    const left = im.conversations.direct('bob').send(text('left'))
+    await settle()
+    await im.destroy()
+    const next = client({ ids: { uuid: () => '00000000-0000-4000-8000-00000000abcd', random: () => 0.5 } })
+    // As a restored draft would be; the store is not open yet.
+    const again = next.conversations.direct('bob').send(text('left'), { msgId: left.local.msgId })
+    await next.connect()
+    expect(await codeOf(again)).toBe('MSG_ID_CONFLICT')
+    expect(await storage.outbox()).toMatchObject([{ msgId: left.local.msgId, written: true }])
+    expect(next.outbox.cancel(left.local.msgId)).toBe(false)
+    server.onSend = () => 'default'
+    await clock.advance(60_000)
+    expect(server.log(DIRECT).map(({ msgId }) => msgId)).toEqual([left.local.msgId])
+  })
+
+  it('says over a reload how a message ended, and revives it when the log turns out to have it', async () => {
+    const storage = memoryStore()
+    const { im, client, server, clock } = harness({ storage, userId: 'alice' })
+    server.onSend = () => 'ignore'
+    await im.connect()
+    const chat = im.conversations.direct('bob')
+    const left = chat.send(text('left'))
+    await chat.open()
+    await im.disconnect()
+    await clock.advance(7 * 86_400_000 + 10)
+    expect(await codeOf(left)).toBe('EXPIRED')
+    // The row is stored, and the app dies before it could say so.
+    await storage.apply(DIRECT, 1, 0, [server.commit(DIRECT, { fromUserId: 'alice', msgId: left.local.msgId, body: text('left') })])
+    const next = client()
+    const revived: Message[] = []
+    next.on('revived', ({ message }) => revived.push(message))
+    await next.connect()
+    expect(next.outbox.getSnapshot()).toMatchObject([{ status: 'failed', error: { code: 'EXPIRED', extra: { outcome: 'unknown' } } }])
+    await next.conversations.direct('bob').open()
+    expect(revived.map(({ seq }) => seq)).toEqual([1])
+    expect(
+      next.conversations
+        .direct('bob')
+        .messages.getSnapshot()
+        .map(({ seq }) => seq),
+    ).toEqual([1])
   })
 
   it('rejects with CLIENT_CLOSED what is open when the client ends', async () => {

@@ -1,5 +1,4 @@
 import type { ChatMessage } from '@innerline/protocol'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   BACKLOG_LIMIT,
@@ -12,138 +11,227 @@ import {
   step,
   syncOf,
 } from '../src/conversation/position.js'
+import { complete } from './support/complete.js'
+import { entry, range } from './support/entries.js'
 
-const entry = (seq: number): ChatMessage => ({
-  conversationId: 'g~1',
-  chatType: 'group',
-  seq,
-  ord: seq,
-  msgId: `m${seq}`,
-  fromUserId: 'bob',
-  timestamp: seq,
-  kind: 'message',
-  body: { type: 'text', text: String(seq) },
-})
-const range = (from: number, to: number) => Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => entry(from + i))
-const page = (after: number, to: number, hasMore = false, floor = 1): PositionEvent => ({
+const page = (after: number, to: number, hasMore = false, floor = 1): PositionEvent & { type: 'page' } => ({
   type: 'page',
   after,
   messages: range(Math.max(after + 1, floor), to),
   hasMore,
   floor,
 })
-const frame = (seq: number): PositionEvent => ({ type: 'frame', message: entry(seq) })
+const frame = (seq: number): PositionEvent & { type: 'frame' } => ({ type: 'frame', message: entry(seq) })
 
+/** Every sync state, with each of the reasons that make it. */
 const STATES = {
   dormant: { ...NOWHERE, last: 5, head: 5 },
+  dormantDoubted: { ...NOWHERE, last: 5, head: 5, doubted: true },
   pulling: { ...NOWHERE, opened: true, pulling: true, last: 5, head: 9 },
+  pullingDoubted: { ...NOWHERE, opened: true, pulling: true, last: 5, head: 9, doubted: true },
   live: { ...NOWHERE, opened: true, last: 5, head: 5 },
-  holding: { ...NOWHERE, opened: true, last: 5, head: 7, held: new Map([[7, entry(7)]]) },
+  holding: { ...NOWHERE, opened: true, last: 5, head: 7, held: [entry(7)] },
+  full: { ...NOWHERE, opened: true, last: 5, head: 70, held: range(7, 70) },
   doubted: { ...NOWHERE, opened: true, last: 5, head: 5, doubted: true },
 } satisfies Record<string, Position>
 
 const EVENTS = {
   open: { type: 'open' },
   close: { type: 'close' },
+  restored: { type: 'restored', last: 5 },
   next: frame(6),
   old: frame(5),
   ahead: frame(8),
+  beyond: frame(80),
   head: { type: 'head', seq: 9 },
   sameHead: { type: 'head', seq: 5 },
+  floor: { type: 'head', seq: 5, floor: 3 },
   page: page(5, 9),
+  firstPage: page(5, 7, true),
   emptyPage: page(5, 5),
   overdue: { type: 'overdue' },
   doubt: { type: 'doubt' },
-  unsure: { type: 'unsure' },
+  named: { type: 'told', named: true },
+  unnamed: { type: 'told', named: false },
   reset: { type: 'reset' },
 } satisfies Record<string, PositionEvent>
 
-/** `sync last: effects`; an apply names its seqs. */
 const TABLE: Record<keyof typeof STATES, Record<keyof typeof EVENTS, string>> = {
   dormant: {
     open: 'pulling 5: pull',
     close: 'dormant 5:',
+    restored: 'dormant 5:',
     next: 'dormant 5:',
     old: 'dormant 5:',
     ahead: 'dormant 5:',
+    beyond: 'dormant 5:',
     head: 'dormant 5:',
     sameHead: 'dormant 5:',
+    floor: 'dormant 5:',
     page: 'dormant 5:',
+    firstPage: 'dormant 5:',
     emptyPage: 'dormant 5:',
     overdue: 'dormant 5:',
-    doubt: 'dormant 5:',
-    unsure: 'dormant 5:',
+    doubt: 'dormant? 5:',
+    named: 'dormant 5:',
+    unnamed: 'dormant 5:',
+    reset: 'dormant 0:',
+  },
+  dormantDoubted: {
+    open: 'pulling? 5: pull',
+    close: 'dormant? 5:',
+    restored: 'dormant? 5:',
+    next: 'dormant? 5:',
+    old: 'dormant? 5:',
+    ahead: 'dormant? 5:',
+    beyond: 'dormant? 5:',
+    head: 'dormant? 5:',
+    sameHead: 'dormant? 5:',
+    floor: 'dormant? 5:',
+    page: 'dormant? 5:',
+    firstPage: 'dormant? 5:',
+    emptyPage: 'dormant? 5:',
+    overdue: 'dormant? 5:',
+    doubt: 'dormant? 5:',
+    named: 'dormant 5:',
+    unnamed: 'dormant 5:',
     reset: 'dormant 0:',
   },
   pulling: {
     open: 'pulling 5:',
     close: 'dormant 5:',
+    restored: 'pulling 5:',
     next: 'pulling 6: apply 6',
     old: 'pulling 5:',
     ahead: 'pulling 5:',
+    beyond: 'pulling 5:',
     head: 'pulling 5:',
     sameHead: 'pulling 5:',
-    page: 'live 9: apply 6,7,8,9',
+    floor: 'pulling 5:',
+    page: 'live 9: apply 6-9',
+    firstPage: 'pulling 7: apply 6-7 pull',
     emptyPage: 'pulling 5: pullLater',
     overdue: 'pulling 5:',
-    doubt: 'pulling 5:',
-    unsure: 'pulling 5:',
+    doubt: 'pulling? 5:',
+    named: 'pulling 5:',
+    unnamed: 'pulling 5: pull',
+    reset: 'pulling 0: pull',
+  },
+  pullingDoubted: {
+    open: 'pulling? 5:',
+    close: 'dormant? 5:',
+    restored: 'pulling? 5:',
+    next: 'pulling? 6: apply 6',
+    old: 'pulling? 5:',
+    ahead: 'pulling? 5:',
+    beyond: 'pulling? 5:',
+    head: 'pulling? 5:',
+    sameHead: 'pulling? 5:',
+    floor: 'pulling? 5:',
+    page: 'pulling? 9: apply 6-9',
+    firstPage: 'pulling? 7: apply 6-7 pull',
+    emptyPage: 'pulling? 5: pullLater',
+    overdue: 'pulling? 5:',
+    doubt: 'pulling? 5:',
+    named: 'pulling 5:',
+    unnamed: 'pulling 5: pull',
     reset: 'pulling 0: pull',
   },
   live: {
     open: 'live 5:',
     close: 'dormant 5:',
+    restored: 'live 5:',
     next: 'live 6: apply 6',
     old: 'live 5:',
     ahead: 'pulling 5: hold',
+    beyond: 'pulling 5: hold',
     head: 'pulling 5: pull',
     sameHead: 'live 5:',
-    page: 'live 9: apply 6,7,8,9',
+    floor: 'live 5:',
+    page: 'live 9: apply 6-9',
+    firstPage: 'pulling 7: apply 6-7 pull',
     emptyPage: 'live 5:',
     overdue: 'live 5:',
-    doubt: 'pulling 5:',
-    unsure: 'pulling 5: pull',
+    doubt: 'pulling? 5:',
+    named: 'live 5:',
+    unnamed: 'pulling 5: pull',
     reset: 'pulling 0: pull',
   },
   holding: {
     open: 'pulling 5:',
     close: 'dormant 5:',
-    next: 'live 7: apply 6,7',
+    restored: 'pulling 5:',
+    next: 'live 7: apply 6-7',
     old: 'pulling 5:',
     ahead: 'pulling 5: hold',
+    beyond: 'pulling 5: hold',
     head: 'pulling 5: pull',
     sameHead: 'pulling 5: pull',
-    page: 'live 9: apply 6,7,8,9',
+    floor: 'pulling 5: pull',
+    page: 'live 9: apply 6-9',
+    firstPage: 'pulling 7: apply 6-7 pull',
     emptyPage: 'pulling 5: pullLater',
     overdue: 'pulling 5: pull',
-    doubt: 'pulling 5:',
-    unsure: 'pulling 5: pull',
+    doubt: 'pulling? 5:',
+    named: 'pulling 5: pull',
+    unnamed: 'pulling 5: pull',
+    reset: 'pulling 0: pull',
+  },
+  full: {
+    open: 'pulling 5:',
+    close: 'dormant 5:',
+    restored: 'pulling 5:',
+    next: 'live 70: apply 6-70',
+    old: 'pulling 5:',
+    ahead: 'pulling 5: pull',
+    beyond: 'pulling 5: pull',
+    head: 'pulling 5: pull',
+    sameHead: 'pulling 5: pull',
+    floor: 'pulling 5: pull',
+    page: 'live 70: apply 6-70',
+    firstPage: 'pulling 70: apply 6-70 pull',
+    emptyPage: 'pulling 5: pullLater',
+    overdue: 'pulling 5: pull',
+    doubt: 'pulling? 5:',
+    named: 'pulling 5: pull',
+    unnamed: 'pulling 5: pull',
     reset: 'pulling 0: pull',
   },
   doubted: {
-    open: 'pulling 5:',
-    close: 'dormant 5:',
-    next: 'pulling 6: apply 6',
-    old: 'pulling 5:',
-    ahead: 'pulling 5:',
-    head: 'pulling 5: pull',
-    sameHead: 'live 5:',
-    page: 'pulling 9: apply 6,7,8,9',
-    emptyPage: 'pulling 5:',
-    overdue: 'pulling 5:',
-    doubt: 'pulling 5:',
-    unsure: 'pulling 5: pull',
+    open: 'pulling? 5:',
+    close: 'dormant? 5:',
+    restored: 'pulling? 5:',
+    next: 'pulling? 6: apply 6',
+    old: 'pulling? 5:',
+    ahead: 'pulling? 5:',
+    beyond: 'pulling? 5:',
+    head: 'pulling? 5:',
+    sameHead: 'pulling? 5:',
+    floor: 'pulling? 5:',
+    page: 'pulling? 9: apply 6-9',
+    firstPage: 'pulling? 7: apply 6-7 pull',
+    emptyPage: 'pulling? 5:',
+    overdue: 'pulling? 5:',
+    doubt: 'pulling? 5:',
+    named: 'live 5:',
+    unnamed: 'pulling 5: pull',
     reset: 'pulling 0: pull',
   },
 }
 
+const spanOf = (rows: readonly ChatMessage[]) => (rows.length > 1 ? `${rows[0]?.seq}-${rows.at(-1)?.seq}` : `${rows[0]?.seq}`)
+
+/** `sync last: effects`, with a `?` where doubted; an apply names its seqs. */
 const told = (state: Position, event: PositionEvent) => {
   const [next, effects] = step(state, event)
-  const done = effects.map((effect) => (effect.type === 'apply' ? `apply ${effect.rows.map(({ seq }) => seq)}` : effect.type))
-  return `${syncOf(next)} ${next.last}: ${done.join(' ')}`.trim()
+  const done = effects.map((effect) => (effect.type === 'apply' ? `apply ${spanOf(effect.rows)}` : effect.type))
+  return `${syncOf(next)}${next.doubted ? '?' : ''} ${next.last}: ${done.join(' ')}`.trim()
 }
 
 describe('the position of a conversation', () => {
+  it('has a table of every event', () => {
+    complete<PositionEvent['type'], (typeof EVENTS)[keyof typeof EVENTS]['type']>()
+  })
   for (const [from, state] of Object.entries(STATES)) {
     for (const [name, event] of Object.entries(EVENTS)) {
       it(`${from} + ${name}`, () => {
@@ -152,21 +240,25 @@ describe('the position of a conversation', () => {
     }
   }
 
-  it('jumps over a long backlog and leaves the rest below `low`', () => {
+  it('jumps over a long backlog and leaves the rest as a hole', () => {
     const head = BACKLOG_LIMIT + 500
     const [state] = step({ ...NOWHERE, head }, { type: 'open' })
     expect(pullAfter(state)).toBe(head - PULL_LIMIT)
     const [live, effects] = step(state, page(head - PULL_LIMIT, head))
-    expect(live).toMatchObject({ low: head - PULL_LIMIT, last: head })
-    expect(effects[0]).toMatchObject({ type: 'apply', expected: 0, low: head - PULL_LIMIT, last: head, dropped: true })
-    expect(syncOf(live)).toBe('live')
+    expect(effects).toMatchObject([{ type: 'apply', from: head - PULL_LIMIT, rows: { length: PULL_LIMIT } }])
+    expect([live.last, syncOf(live)]).toEqual([head, 'live'])
   })
   it('reads a backlog of exactly the limit through', () => {
     expect(pullAfter({ ...NOWHERE, head: BACKLOG_LIMIT })).toBe(0)
   })
   it('takes what lies below the floor as gone', () => {
-    const [state] = step({ ...NOWHERE, opened: true, pulling: true, last: 3, head: 12 }, page(3, 12, false, 10))
-    expect(state).toMatchObject({ low: 9, last: 12, floor: 10 })
+    const [state, effects] = step({ ...NOWHERE, opened: true, pulling: true, last: 3, head: 12 }, page(3, 12, false, 10))
+    expect(effects).toMatchObject([{ type: 'apply', from: 9, rows: { length: 3 } }])
+    expect([state.last, state.floor, syncOf(state)]).toEqual([12, 10, 'live'])
+  })
+  it('is live where everything is gone', () => {
+    const [state, effects] = step({ ...NOWHERE, opened: true, pulling: true, last: 3, head: 12 }, page(3, 12, false, 13))
+    expect(effects).toMatchObject([{ type: 'apply', from: 12, rows: [] }])
     expect(syncOf(state)).toBe('live')
   })
   it('does not step over a hole inside a page', () => {
@@ -175,13 +267,6 @@ describe('the position of a conversation', () => {
     expect(state.last).toBe(6)
     expect(effects.map(({ type }) => type)).toEqual(['apply', 'pull'])
   })
-  it('takes older entries only where they join what is held', () => {
-    const state = { ...NOWHERE, opened: true, low: 10, last: 12, head: 12 }
-    expect(step(state, { type: 'older', low: 10, messages: range(6, 10), floor: 1 })[0].low).toBe(5)
-    expect(step(state, { type: 'older', low: 10, messages: range(6, 9), floor: 1 })[0].low).toBe(10)
-    const broken = [...range(5, 6), ...range(8, 10)]
-    expect(step(state, { type: 'older', low: 10, messages: broken, floor: 1 })[0].low).toBe(10)
-  })
   it('holds a bounded number of frames and pulls instead', () => {
     let state: Position = STATES.live
     let pulls = 0
@@ -189,75 +274,9 @@ describe('the position of a conversation', () => {
       const [next, effects] = step(state, frame(seq))
       state = next
       pulls += effects.filter(({ type }) => type === 'pull').length
-      expect(state.held.size).toBeLessThanOrEqual(HOLD_LIMIT + 1)
+      expect(state.held.length).toBeLessThanOrEqual(HOLD_LIMIT)
     }
     expect(pulls).toBe(1)
     expect(syncOf(state)).toBe('pulling')
-  })
-
-  type Move =
-    | { readonly move: 'grow'; readonly by: number }
-    | { readonly move: 'frame' | 'stale'; readonly back: number }
-    | { readonly move: 'answer'; readonly size: number }
-    | { readonly move: 'overdue' | 'lag' | 'head' | 'toggle' }
-  const anyMove: fc.Arbitrary<Move> = fc.oneof(
-    fc.record({ move: fc.constant('grow' as const), by: fc.integer({ min: 1, max: 90 }) }),
-    fc.record({ move: fc.constantFrom('frame' as const, 'stale' as const), back: fc.integer({ min: 0, max: 80 }) }),
-    fc.record({ move: fc.constant('answer' as const), size: fc.integer({ min: 0, max: 50 }) }),
-    fc.record({ move: fc.constantFrom('overdue' as const, 'lag' as const, 'head' as const, 'toggle' as const) }),
-  )
-
-  it('applies every seq once, ascending, whatever frames and pages do, and ends live', () => {
-    fc.assert(
-      fc.property(fc.array(anyMove, { maxLength: 120 }), (moves) => {
-        let log = 0
-        let state: Position = NOWHERE
-        /** `after` of the pull the runner would have under way. */
-        let asked: number | undefined
-        const applied: number[] = []
-        const feed = (event: PositionEvent) => {
-          const before = state
-          const [next, effects] = step(state, event)
-          state = next
-          for (const effect of effects) {
-            if (effect.type === 'apply') {
-              expect(effect.expected).toBe(before.last)
-              expect(effect.rows[0]?.seq).toBe(before.last + 1)
-              applied.push(...effect.rows.map(({ seq }) => seq))
-              expect(effect.last).toBe(applied.at(-1))
-            }
-            if (effect.type === 'pull' || effect.type === 'pullLater') asked = pullAfter(state)
-          }
-          if (!state.opened) asked = undefined
-          for (const seq of state.held.keys()) expect(seq).toBeGreaterThan(state.last + 1)
-          // Live means: everything seen anywhere is held.
-          if (syncOf(state) === 'live') expect(state.last).toBe(state.head)
-        }
-        const answer = (size: number) => {
-          if (asked === undefined) return
-          const after = asked
-          asked = undefined
-          const to = Math.min(log, after + size)
-          feed(page(after, to, to < log))
-        }
-        for (const move of moves) {
-          if (move.move === 'grow') log += move.by
-          else if (move.move === 'frame' || move.move === 'stale') {
-            const seq = move.move === 'frame' ? log - Math.min(move.back, 3) : log - move.back
-            if (seq > 0) feed(frame(seq))
-          } else if (move.move === 'answer') answer(move.size)
-          else if (move.move === 'overdue') feed({ type: 'overdue' })
-          else if (move.move === 'lag') feed({ type: 'doubt' })
-          else if (move.move === 'head') feed({ type: 'head', seq: log })
-          else feed({ type: state.opened ? 'close' : 'open' })
-        }
-        feed({ type: 'open' })
-        feed({ type: 'head', seq: log })
-        for (let i = 0; asked !== undefined && i < 1_000; i++) answer(200)
-        expect(syncOf(state)).toBe('live')
-        expect(applied).toEqual(Array.from({ length: log }, (_, i) => i + 1))
-      }),
-      { numRuns: 500 },
-    )
   })
 })

@@ -53,12 +53,13 @@ describe('request', () => {
   it.each([
     [502, 'UNAVAILABLE', 'later'],
     [429, 'UNAVAILABLE', 'later'],
-    [404, 'NOT_FOUND', 'never'],
-    [400, 'INVALID_REQUEST', 'never'],
+    [404, 'UNAVAILABLE', 'later'],
+    [403, 'UNAVAILABLE', 'later'],
+    [401, 'UNAUTHORIZED', 'never'],
   ] as const)("takes a proxy's %i without a problem document as %s", async (status, code, retry) => {
     const { im, server } = harness()
     server.onRequest = () => new Response('<html>', { status })
-    await expect(im.request('GET', '/x')).rejects.toMatchObject({ code, retry })
+    await expect(im.request('GET', '/x')).rejects.toMatchObject({ code, retry, detail: `HTTP ${status}` })
   })
 
   it('gives up after 15 s, and at once by its signal', async () => {

@@ -114,6 +114,23 @@ describe('what is shown of a conversation', () => {
     expect(chat.getSnapshot()).toMatchObject({ unread: 1, mentionSeq: 5 })
   })
 
+  it('counts over all what came since the server read its summary', async () => {
+    const { im, server, chat } = await connected(fill(3))
+    const read = server.summary('alice')
+    server.commit(DIRECT, { fromUserId: 'alice' })
+    server.commit('d~alice~zoe', { fromUserId: 'zoe' })
+    server.commit('d~alice~zoe', { fromUserId: 'zoe' })
+    await settle()
+    expect(im.conversations.totalUnread.getSnapshot()).toBe(2)
+    server.last.event({
+      ...read,
+      conversations: [...read.conversations, { ...server.summaryOf('alice', 'd~alice~zoe'), headSeq: 1, headOrd: 1, unread: 1 }],
+      totalUnread: 4,
+    })
+    await settle()
+    expect([chat.getSnapshot().unread, im.conversations.totalUnread.getSnapshot()]).toEqual([0, 2])
+  })
+
   it('does not let a cursor event that crossed a markRead bring the badge back', async () => {
     const { server, chat } = await connected(fill(3))
     await chat.open()

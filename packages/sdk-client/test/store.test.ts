@@ -102,6 +102,78 @@ describe('a device store', () => {
     expect(seqs(other.conversations.get(DIRECT))).toEqual([1, 2, 3])
   })
 
+  it('tells each entry once though two writers read pages that overlap, and the store has no gap', async () => {
+    const storage = memoryStore()
+    const { client, server, chat, messages } = await connected(fill(10), { storage })
+    const other = client()
+    const told: number[] = []
+    other.on('message', ({ message }) => told.push(message.seq))
+    await other.connect()
+    const theirs = other.conversations.get(DIRECT)
+    await Promise.all([chat.open(), theirs.open()])
+    // One is ahead of what the other reads in one page; from then on it is alone.
+    theirs.close()
+    fill(7)({ server } as never)
+    await settle()
+    chat.close()
+    fill(30)({ server } as never)
+    await settle()
+    await theirs.open()
+    fill(3)({ server } as never)
+    await settle()
+    expect([...messages.map(({ seq }) => seq), ...told].sort((a, b) => a - b)).toEqual(upTo(50))
+    expect(await storage.position(DIRECT)).toEqual({ lowSeq: 0, lastSeq: 50 })
+    expect((await storage.rows(DIRECT, 1, 99)).map(({ seq }) => seq)).toEqual(upTo(50))
+  })
+
+  it('acknowledges nothing that the store does not hold yet', async () => {
+    const memory = memoryStore()
+    let release = () => {}
+    let slow = false
+    const storage: ImStore = {
+      ...memory,
+      async apply(...args) {
+        if (slow) await new Promise<void>((resolve) => (release = resolve))
+        return memory.apply(...args)
+      },
+    }
+    const { server, chat, clock } = await connected(fill(2), { storage })
+    await chat.open()
+    await clock.advance(2_000)
+    server.acks.length = 0
+    slow = true
+    fill(1)({ server } as never)
+    server.last.event({ ...server.summary('alice') })
+    await clock.advance(2_000)
+    chat.markRead()
+    await clock.advance(2_000)
+    expect(server.acks.every(({ deliveredSeq = 0, readSeq = 0 }) => deliveredSeq < 3 && readSeq < 3)).toBe(true)
+    release()
+    await clock.advance(2_000)
+    expect(server.acks.at(-1)).toEqual({ conversationId: DIRECT, deliveredSeq: 3 })
+  })
+
+  it('is not asked after it was closed, though a frame was on its way', async () => {
+    const memory = memoryStore()
+    let closed = false
+    const late: string[] = []
+    const storage = new Proxy(memory, {
+      get:
+        (target, method: keyof ImStore) =>
+        async (...args: never[]) => {
+          if (closed) late.push(method)
+          if (method === 'close') closed = true
+          return (target[method] as (...all: never[]) => Promise<unknown>)(...args)
+        },
+    })
+    const { im, server, chat } = await connected(fill(2), { storage })
+    await chat.open()
+    fill(3)({ server } as never)
+    await im.destroy()
+    await settle()
+    expect(late).toEqual([])
+  })
+
   it('does not put rows of an epoch that is over before those of the new one', async () => {
     const memory = memoryStore()
     let release = () => {}
@@ -113,7 +185,7 @@ describe('a device store', () => {
         return found
       },
     }
-    const { im, client, server, chat } = await connected(fill(120), { storage })
+    const { im, client, server, chat, clock } = await connected(fill(120), { storage })
     await chat.open()
     await im.destroy()
     const next = client()
@@ -127,7 +199,7 @@ describe('a device store', () => {
     server.log(DIRECT).length = 60
     server.epoch = 2
     server.last.event({ ...server.summary('alice') })
-    await settle()
+    await clock.advance(2_000)
     expect(seqs(again)).toEqual(upTo(60))
     release()
     expect(await older).toEqual({ hasMore: false })

@@ -1,4 +1,4 @@
-import { type ConversationSummary, ImError, type MessagePage, SEND_DESTINATIONS } from '@innerline/protocol'
+import { type ChatMessage, type ConversationSummary, ImError, type MessagePage, SEND_DESTINATIONS } from '@innerline/protocol'
 import type { Conversation, ConversationSnapshot, SyncState } from '../api/conversation.js'
 import type { CallOptions } from '../api/readable.js'
 import { createCell } from '../observable.js'
@@ -65,25 +65,22 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
     chain = chain.then(() => (mine === generation ? task() : undefined)).then(undefined, events.report)
   }
 
-  const apply = async ({ rows, low, last, origin, expected, dropped }: PositionEffect & { type: 'apply' }) => {
+  const apply = async ({ rows, from, origin }: PositionEffect & { type: 'apply' }) => {
     const mine = generation
-    // False: another writer of this store had them first, and its application was told. This view still shows them.
-    const first = await store.apply(id, rows, expected, { lowSeq: low, lastSeq: last })
+    // What another writer of this store had first, its application was told. This view still shows it.
+    const had = await store.apply(id, ports.epoch(), from, rows)
     if (mine !== generation) return
-    view.append(rows, low, dropped)
+    view.append(rows, from)
     if (origin === 'sync') pulled += rows.length
     for (const message of rows) {
       outbox.echo(message)
-      if (first) events.emit('message', { message, origin })
+      if (message.seq > had) events.emit('message', { message, origin })
     }
-    acks.delivered(id, last)
+    acks.delivered(id, view.last())
   }
-  const prepend = async ({ rows, low, last }: PositionEffect & { type: 'prepend' }) => {
-    await store.apply(id, rows, last, { lowSeq: low, lastSeq: last })
-    if (view.low() !== low + rows.length) return
-    view.prepend(rows, low)
+  const prepend = (rows: readonly ChatMessage[]) => {
     rows.forEach(outbox.echo)
-    changed()
+    return view.prepend(rows)
   }
   const tellSync = (phase: 'start' | 'end', complete: boolean) => events.emit('sync', { conversationId: id, phase, pulled, complete })
   const showSync = (now: SyncState) => {
@@ -101,9 +98,8 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
     switch (effect.type) {
       case 'apply':
         return enqueue(() => apply(effect))
-      case 'prepend':
-        return enqueue(() => prepend(effect))
       case 'pull':
+        puller.stop()
         // Behind the rows of the last page: a slow store slows the reading down.
         return enqueue(puller.pull)
       case 'pullLater':
@@ -143,29 +139,33 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
     const mine = generation
     const stored = await store.position(id)
     if (!stored) return
-    const { lowSeq: low, lastSeq: last } = stored
-    const held = await store.rows(id, Math.max(low, last - PULL_LIMIT) + 1, last)
+    const { lastSeq: last } = stored
+    const held = await store.rows(id, last - PULL_LIMIT + 1, last)
     if (mine !== generation) return
-    dispatch({ type: 'restored', low, last })
-    view.append(held, last - held.length, true)
+    dispatch({ type: 'restored', last })
+    view.append(held, last - held.length)
+    held.forEach(outbox.echo)
   }
   const close = () => {
     if (opens > 0 && --opens === 0) rest(new ImError('CANCELLED'))
   }
   const loadOlder = sharing(async ({ limit = 50, signal }: CallOptions & { readonly limit?: number } = {}) => {
+    const mine = generation
+    const low = view.low()
     loadingOlder = true
     snapshot.changed()
     try {
-      const to = view.low()
-      const from = Math.max(position.low + 1, to - limit + 1)
-      const held = from <= to ? await store.rows(id, from, to) : []
-      const low = view.low()
-      if (held[0]?.seq === from && held.at(-1)?.seq === low) view.prepend(held, from - 1)
-      else if (hasOlder()) {
+      const held = await store.rows(id, low - limit + 1, low)
+      if (mine !== generation || prepend(held).length > 0) return { hasMore: hasOlder() }
+      if (hasOlder()) {
         const page = await ports.request<MessagePage>('GET', historyPath(id), { query: { beforeSeq: low + 1, limit }, signal })
         receipts(page)
-        if (ports.sameEpoch(page.epoch)) dispatch({ type: 'older', low, messages: page.messages, floor: page.floorSeq })
-        await chain
+        if (ports.sameEpoch(page.epoch)) {
+          dispatch({ type: 'head', seq: 0, floor: page.floorSeq })
+          const shown = prepend(page.messages)
+          if (shown.length > 0) enqueue(() => store.apply(id, page.epoch, low - shown.length, shown))
+          await chain
+        }
       }
       return { hasMore: hasOlder() }
     } finally {
@@ -200,7 +200,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
     send: (body, options) => outbox.add(id, body, options),
     markRead(upToSeq) {
       const known = standingNow()
-      const readSeq = upToSeq ?? (position.opened ? position.last : known.headSeq)
+      const readSeq = upToSeq ?? (position.opened ? view.last() : known.headSeq)
       if (readSeq <= known.readSeq) return
       acks.read(id, readSeq)
       stand(moveCursor(known, { deliveredSeq: 0, readSeq }))
@@ -228,7 +228,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
       const { headSeq, floorSeq, deliveredSeq } = summary
       dispatch({ type: 'head', seq: headSeq, floor: floorSeq })
       // An acknowledgement of an earlier run may have been lost with its page.
-      if (position.opened && deliveredSeq < position.last) acks.delivered(id, position.last)
+      if (position.opened && deliveredSeq < view.last()) acks.delivered(id, view.last())
       stand(absorb(standing, summary), inTotal)
     },
     head: (seq) => dispatch({ type: 'head', seq }),
@@ -237,12 +237,10 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
     },
     receipt: (receipt) => receipts({ receipts: [receipt] }),
     typed: others.typed,
-    committed(message) {
-      if (message.seq > position.last) view.committed(message)
-    },
+    committed: view.committed,
     changed: view.changed,
     resume(named) {
-      if (!named) dispatch({ type: 'unsure' })
+      dispatch({ type: 'told', named })
       puller.resume()
     },
     doubt: () => dispatch({ type: 'doubt' }),

@@ -15,6 +15,8 @@ export interface ConversationPorts extends PullPorts {
   readonly outbox: OutboxQueue
   readonly acks: Acks
   userId(): string | undefined
+  /** What the positions belong to. */
+  epoch(): number
   /** Resolves once the store is opened. */
   opened(): Promise<void>
   send(destination: string, body: object): boolean
@@ -39,8 +41,9 @@ export interface ConversationCore {
   committed(message: Message): void
   /** The outbox of this conversation changed. */
   changed(): void
-  /** Where things stand was told (again): pulls may run. `named`: this conversation was in what was told. */
+  /** This connection was told (again) where things stand: pulls may run. `named`: this conversation was in what was told. */
   resume(named: boolean): void
+  /** Frames may have been dropped, until `resume`. */
   doubt(): void
   reset(): void
   stop(error: ImError): void

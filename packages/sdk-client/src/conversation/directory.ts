@@ -10,8 +10,8 @@ export interface Directory {
   readonly api: Conversations
   readonly cores: ReadonlyMap<string, ConversationCore>
   core(conversationId: string): ConversationCore
-  /** The first page of the list, as the server tells it after every (re)attach. */
-  summary(summary: Summary): void
+  /** The first page of the list. `attached`: as the server tells it after it has attached this connection. */
+  summary(summary: Summary, attached: boolean): void
 }
 
 /** All conversations of a client: one object per id, the list ordered pinned first, then newest first. */
@@ -44,12 +44,16 @@ export function createDirectory(ports: Omit<ConversationPorts, 'changed'>, eager
     cores.set(id, known)
     return known
   }
-  const take = (items: readonly ConversationSummary[]) => {
+  /** Answers how many more are unread here than was told: what came or was sent since the server read it. */
+  const take = (items: readonly ConversationSummary[]): number => {
+    let more = 0
     for (const item of items) {
       const one = core(item.conversationId)
       one.summary(item, true)
+      more += one.api.getSnapshot().unread - item.unread
       if (eager && one.at === undefined) void one.api.open()
     }
+    return more
   }
   const loadMore = sharing(async ({ signal }: CallOptions = {}) => {
     if (cursor !== undefined) {
@@ -79,13 +83,11 @@ export function createDirectory(ports: Omit<ConversationPorts, 'changed'>, eager
     api,
     cores,
     core,
-    summary({ conversations, next, totalUnread: unread }) {
+    summary({ conversations, next, totalUnread: unread }, attached) {
       cursor = next
       const named = new Set(conversations.map(({ conversationId }) => conversationId))
-      take(conversations)
-      setTotal(unread)
-      // Without a further page the list is complete: what is not in it has no entries.
-      for (const [id, one] of cores) one.resume(named.has(id))
+      setTotal(unread + take(conversations))
+      if (attached) for (const [id, one] of cores) one.resume(named.has(id))
       if (eager) loadRest()
     },
   }

@@ -6,9 +6,9 @@ export const isChange = (entry: ChatMessage): boolean => (entry.kind === 'recall
 /** Whether a timeline shows `entry`; a kind of a newer server is counted, stored and stepped over. */
 export const isShown = (entry: ChatMessage): boolean => entry.kind === 'message' || entry.kind === 'system'
 
-/** `row` after the recall or edit `change`; the very same object when it changes nothing. A recalled text never comes back. */
+/** `row` after the recall or edit `change`; the very same object when that is about another. A recalled text never comes back. */
 export function patched(row: ChatMessage, change: ChatMessage): ChatMessage {
-  if (row.recalledAt !== undefined) return row
+  if (row.msgId !== change.target || row.recalledAt !== undefined) return row
   if (change.kind === 'recall') return { ...row, body: null, recalledAt: change.timestamp }
   // A row read after the edit carries it already, or a later one.
   return row.editedAt !== undefined && row.editedAt >= change.timestamp ? row : { ...row, body: change.body, editedAt: change.timestamp }

@@ -94,11 +94,12 @@ export function createPuller(id: string, ports: PullPorts, { position, dispatch,
       .catch((cause) => {
         if (mine !== number) return
         const error = asImError(cause, 'INTERNAL')
+        // Where anything was ever seen of the conversation, a refusal is the mistake of some node or proxy, and no word on its end.
+        if (error.retry !== 'never' || position().head > 0) pullLater(error)
         // A direct conversation nobody has written in does not exist yet, and is complete.
-        if (error.code === 'NOT_FOUND' && id.startsWith('d~')) {
-          dispatch({ type: 'page', after: position().last, messages: [], hasMore: false, floor: 1 })
-        } else if (error.retry === 'never') failed(error)
-        else pullLater(error)
+        else if (error.code === 'NOT_FOUND' && id.startsWith('d~')) {
+          dispatch({ type: 'page', after: 0, messages: [], hasMore: false, floor: 1 })
+        } else failed(error)
       })
   }
   const pullLater = (error?: ImError) => {

@@ -5,16 +5,18 @@ import { isChange, isShown, patched } from './entries.js'
 
 const KEPT_CHANGES = 1_000
 
-/** The entries of one conversation that are in memory: exactly those in `(low, low + rows]`. */
+/** The entries of one conversation that are in memory: exactly those in `(low, last]`. */
 export interface Rows {
   readonly low: number
-  append(entries: readonly ChatMessage[], low: number, dropped: boolean): void
-  prepend(entries: readonly ChatMessage[], low: number): void
+  readonly last: number
+  /** Adds entries from `from + 1` on. Where that leaves a hole to the older ones, they go: only an unbroken run is shown. */
+  append(entries: readonly ChatMessage[], from: number): void
+  /** Adds older entries, if they are an unbroken run that ends at `low`; answers what is shown of them. */
+  prepend(entries: readonly ChatMessage[]): readonly ChatMessage[]
   /** Forgets everything, recalls included: the log is another one now. */
   clear(): void
   /** Lets go of all but the newest `keep` once there are twice as many. */
   trim(keep: number): void
-  has(msgId: string): boolean
   /** What a page shows, ascending. Items keep their identity until they change. */
   items(statusOf: (row: ChatMessage) => MessageStatus | undefined): TimelineItem[]
 }
@@ -23,12 +25,10 @@ export interface Rows {
 export function createRows(): Rows {
   let low = 0
   let rows: ChatMessage[] = []
-  const held = new Set<string>()
   const changes = new Map<string, ChatMessage>()
   const shown = new WeakMap<ChatMessage, TimelineItem>()
 
   const learn = (entry: ChatMessage) => {
-    held.add(entry.msgId)
     const { target } = entry
     if (!isChange(entry) || target === undefined) return
     const known = changes.get(target)
@@ -47,37 +47,39 @@ export function createRows(): Rows {
     get low() {
       return low
     },
-    append(entries, newLow, dropped) {
-      if (dropped) {
-        low = newLow
+    get last() {
+      return low + rows.length
+    },
+    append(entries, from) {
+      if (from !== low + rows.length) {
+        low = from
         rows = []
-        held.clear()
       }
       for (const entry of entries) {
         rows.push(overlay(entry))
         learn(entry)
       }
     },
-    prepend(entries, newLow) {
-      low = newLow
+    prepend(entries) {
+      const below = low - entries.length
+      if (!entries.every(({ seq }, index) => seq === below + 1 + index)) return []
+      low = below
       rows = [...entries, ...rows]
       entries.forEach(learn)
       rows = rows.map(overlay)
+      return rows.slice(0, entries.length)
     },
     trim(keep) {
       if (rows.length <= 2 * keep) return
       const gone = rows.length - keep
-      for (const { msgId } of rows.slice(0, gone)) held.delete(msgId)
       rows = rows.slice(gone)
       low += gone
     },
     clear() {
       low = 0
       rows = []
-      held.clear()
       changes.clear()
     },
-    has: (msgId) => held.has(msgId),
     items: (statusOf) =>
       rows.filter(isShown).map((row) => {
         const status = statusOf(row)

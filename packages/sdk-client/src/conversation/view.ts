@@ -11,10 +11,11 @@ const KEPT_SENT = 100
 /** What a page shows of one conversation: entries in memory, then own messages whose entry is on its way, then the outbox. */
 export interface View {
   readonly messages: Readable<readonly TimelineItem[]>
-  /** Entries above this seq are in memory. */
+  /** The entries in memory are those in `(low, last]`. */
   low(): number
-  append(entries: readonly ChatMessage[], low: number, dropped: boolean): void
-  prepend(entries: readonly ChatMessage[], low: number): void
+  last(): number
+  append(entries: readonly ChatMessage[], from: number): void
+  prepend(entries: readonly ChatMessage[]): readonly ChatMessage[]
   committed(message: Message): void
   /** Something it is made of changed elsewhere. */
   changed(): void
@@ -37,20 +38,21 @@ export function createView(id: string, ports: ConversationPorts, statusAt: (seq:
   return {
     messages,
     low: () => rows.low,
-    append(entries, low, dropped) {
-      rows.append(entries, low, dropped)
+    last: () => rows.last,
+    append(entries, from) {
+      rows.append(entries, from)
       // A bot that runs for months shows nothing to anybody; a page keeps what somebody may be scrolled to.
       if (!messages.watched()) rows.trim(KEPT_ROWS)
-      const last = entries.at(-1)?.seq ?? low
-      for (const [msgId, { seq }] of sent) if (seq <= last) sent.delete(msgId)
+      for (const [msgId, { seq }] of sent) if (seq <= rows.last) sent.delete(msgId)
       messages.changed()
     },
-    prepend(entries, low) {
-      rows.prepend(entries, low)
+    prepend(entries) {
+      const shown = rows.prepend(entries)
       messages.changed()
+      return shown
     },
     committed(message) {
-      if (rows.has(message.msgId)) return
+      if (message.seq <= rows.last) return
       sent.set(message.msgId, message)
       // A dormant conversation never gets the entry; what a page shows of it stays bounded.
       if (sent.size > KEPT_SENT) sent.delete(sent.keys().next().value!)

@@ -1,4 +1,4 @@
-import { type Clock, ImError, type Problem, type ServerErrorCode } from '@innerline/protocol'
+import { type Clock, ImError, type Problem } from '@innerline/protocol'
 import type { RequestOptions } from '../api/client.js'
 import type { TokenSource } from '../connection/token-source.js'
 import { asImError, errorOf, parseJson } from '../failure.js'
@@ -8,7 +8,6 @@ import { onAbort } from '../waiting.js'
 export type Request = <T>(method: string, path: string, options?: RequestOptions) => Promise<T>
 
 const REQUEST_TIMEOUT_MS = 15_000
-const byStatus: Readonly<Record<number, ServerErrorCode>> = { 401: 'UNAUTHORIZED', 404: 'NOT_FOUND', 429: 'UNAVAILABLE' }
 
 /** Authenticated JSON over `fetch`. A rejected token is renewed and the call repeated, once. */
 export function createRequest(base: string, tokens: TokenSource, clock: Clock, fetchOption: typeof fetch | undefined): Request {
@@ -29,9 +28,8 @@ export function createRequest(base: string, tokens: TokenSource, clock: Clock, f
       const text = await response.text()
       if (response.ok) return text ? JSON.parse(text) : undefined
       const { status } = response
-      // A proxy's page instead of a problem document: the status is all there is to go by.
-      const code = byStatus[status] ?? (status < 500 ? 'INVALID_REQUEST' : 'UNAVAILABLE')
-      throw errorOf({ code, ...parseJson<Problem>(text) })
+      // Without a problem document it was a proxy that spoke: its 404 is no word of the service's.
+      throw errorOf({ code: status === 401 ? 'UNAUTHORIZED' : 'UNAVAILABLE', title: `HTTP ${status}`, ...parseJson<Problem>(text) })
     } catch (cause) {
       throw signal?.aborted ? new ImError('CANCELLED', { cause }) : asImError(cause, 'UNAVAILABLE')
     } finally {

@@ -4,15 +4,13 @@ import { refOf } from '../conversation/ref.js'
 import { present } from '../present.js'
 import type { OutboxRecord } from '../store/store.js'
 import { createTimer, type Timer } from '../timer.js'
+import { type EntryState, expired } from './lifecycle.js'
 
 /** One own message on its way. */
 export interface Entry {
   record: OutboxRecord
-  phase: 'queued' | 'sending' | 'failed'
-  /** Why the last attempt did not settle it. */
-  error?: ImError | undefined
-  attempts: number
-  /** While sending: the wait for an answer. While queued: a pause before the next attempt. */
+  state: EntryState
+  /** While sending: the wait for an answer. While resting: the pause. */
   readonly timer: Timer
   readonly age: Timer
   /** What is shown; made anew after a change. */
@@ -21,15 +19,17 @@ export interface Entry {
   reject?(error: ImError): void
 }
 
-export const entryOf = (record: OutboxRecord, clock: Clock): Entry => {
-  const { failed } = record
-  return {
-    record,
-    attempts: 0,
-    timer: createTimer(clock),
-    age: createTimer(clock),
-    ...(failed === undefined ? { phase: 'queued' } : { phase: 'failed', error: new ImError(isErrorCode(failed) ? failed : 'REJECTED') }),
-  }
+export function entryOf(record: OutboxRecord, clock: Clock): Entry {
+  const { failed, written } = record
+  const error = failed === 'EXPIRED' ? expired(written) : failed && new ImError(isErrorCode(failed) ? failed : 'REJECTED')
+  const state: EntryState = { phase: error ? 'failed' : 'queued', written, attempts: 0, error: error || undefined }
+  return { record, state, timer: createTimer(clock), age: createTimer(clock) }
+}
+
+/** The entry as it is to be stored. */
+export function recordOf({ record, state: { phase, written, error } }: Entry): OutboxRecord {
+  // Written down before it is written out: after a crash it must be known that somebody may have it.
+  return { ...record, written: written || phase === 'noting', ...present({ failed: phase === 'failed' ? error?.code : undefined }) }
 }
 
 /** What is known of a message before it has its place in the log. */
@@ -44,8 +44,10 @@ export const contentOf = ({ msgId, conversationId, body, replyTo, mentions }: Ou
 })
 
 export function itemOf(entry: Entry, userId: string): TimelineItem {
-  const { record, phase, error } = entry
-  entry.item ??= { ...contentOf(record, userId), timestamp: record.createdAt, own: true, status: phase, ...present({ error }) }
+  const { record, state } = entry
+  const { phase, error } = state
+  const status = phase === 'sending' ? phase : phase === 'failed' || phase === 'gone' ? 'failed' : 'queued'
+  entry.item ??= { ...contentOf(record, userId), timestamp: record.createdAt, own: true, status, ...present({ error }) }
   return entry.item
 }
 

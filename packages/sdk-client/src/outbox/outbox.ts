@@ -6,7 +6,8 @@ import type { Emit } from '../events.js'
 import { present } from '../present.js'
 import type { ImStore, OutboxRecord } from '../store/store.js'
 import { quiet } from '../waiting.js'
-import { contentOf, type Entry, entryOf, itemOf, sendBodyOf } from './entry.js'
+import { contentOf, type Entry, entryOf, itemOf, recordOf, sendBodyOf } from './entry.js'
+import { type EntryEvent, type EntryState, type Phase, step } from './lifecycle.js'
 
 const WINDOW = 8
 const DAY_MS = 86_400_000
@@ -30,7 +31,7 @@ export interface OutboxPorts {
 
 export interface OutboxQueue {
   add(conversationId: string, body: SendableBody, options?: SendOptions): Sending
-  /** Takes up what an earlier run left, ahead of what was added since. */
+  /** Takes up what an earlier run left, or another window that has ended, ahead of what was added here. */
   restore(records: readonly OutboxRecord[]): void
   resume(): void
   pause(): void
@@ -49,105 +50,115 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
   const { maxSize = 500, maxAgeMs = DAY_MS, ackTimeoutMs = 10_000, maxBodyBytes = 48 * 1024 } = options
   const { clock, store, emit } = ports
   let entries = new Map<string, Entry>()
+  /** What an earlier run left is here: until then nothing is stored, or it could be overwritten. */
+  let restored = false
   let active = false
   let closed = false
 
   const all = () => [...entries.values()]
-  const inPhase = (phase: Entry['phase']) => all().filter((entry) => entry.phase === phase)
+  const inPhase = (phase: Phase) => all().filter(({ state }) => state.phase === phase)
   const itemNow = (entry: Entry) => itemOf(entry, ports.userId())
-  const changed = (entry: Entry, change: Partial<Entry> = {}) => {
-    Object.assign(entry, { item: undefined }, change)
-    ports.changed(entry.record.conversationId)
+  const save = async (entry: Entry) => {
+    if (restored) await store.putOutbox(recordOf(entry))
   }
-  const save = (entry: Entry, change: Partial<OutboxRecord> = {}) => {
-    entry.record = { ...entry.record, ...change }
-    return store.putOutbox(entry.record)
-  }
-  const still = ({ timer, age }: Entry) => {
-    timer.stop()
-    age.stop()
-  }
-  const remove = (entry: Entry) => {
-    const { msgId } = entry.record
-    still(entry)
-    entries.delete(msgId)
-    void store.deleteOutbox(msgId)
-  }
-  const fail = (entry: Entry, error: ImError) => {
-    still(entry)
-    changed(entry, { phase: 'failed', error })
-    void save(entry, { failed: error.code })
-    entry.reject?.(error)
-    emit('failed', { item: itemNow(entry), error })
-    const [oldest, ...others] = inPhase('failed')
-    if (oldest && others.length >= maxSize) remove(oldest)
-    pump()
-  }
-  const settle = (entry: Entry, message: Message) => {
-    const event = entry.phase === 'failed' ? 'revived' : 'sent'
-    remove(entry)
-    ports.committed(message)
-    // `local` keeps answering after the entry is gone.
-    changed(entry, { item: { ...message, own: true, status: 'sent' } })
-    entry.resolve?.(message)
-    emit(event, { message })
-    pump()
-  }
-  const later = (entry: Entry, error: ImError) => {
-    const attempts = entry.attempts + 1
-    entry.timer.start(pauseMs(error, attempts, ports.ids), pump)
-    changed(entry, { phase: 'queued', error, attempts })
-    pump()
-  }
-  const transmit = async (entry: Entry) => {
-    changed(entry, { phase: 'sending', error: undefined })
-    // Written down before it is written out: after a crash it must be known that somebody may have it.
-    if (!entry.record.written) await save(entry, { written: true })
-    const { record } = entry
-    if (entry.phase !== 'sending' || entries.get(record.msgId) !== entry) return
-    if (!ports.send(SEND_DESTINATIONS.sendMessage, sendBodyOf(record, ports.userId()), record.msgId)) {
-      return changed(entry, { phase: 'queued' })
-    }
-    entry.timer.start(ackTimeoutMs, () => {
-      ports.probe()
-      later(entry, new ImError('ACK_TIMEOUT'))
+  /** The next one whose turn it is: the oldest open one of a conversation that has none on its way. */
+  const due = (): Entry | undefined => {
+    if (!active) return
+    const under = [...inPhase('noting'), ...inPhase('sending')]
+    if (under.length >= WINDOW) return
+    const waiting = new Set(under.map(({ record }) => record.conversationId))
+    return all().find(({ record: { conversationId }, state: { phase } }) => {
+      if (phase === 'failed' || waiting.has(conversationId)) return false
+      waiting.add(conversationId)
+      return phase === 'queued'
     })
   }
   const pump = () => {
-    if (!active) return
-    const taken = new Set<string>()
-    let room = WINDOW - inPhase('sending').length
-    for (const entry of all()) {
-      const { conversationId } = entry.record
-      if (entry.phase === 'failed' || taken.has(conversationId)) continue
-      taken.add(conversationId)
-      if (entry.phase === 'queued' && !entry.timer.running() && room-- > 0) void transmit(entry)
+    for (let entry = due(); entry; entry = due()) move(entry, { type: 'turn' })
+  }
+  /** What each phase begins with. */
+  const enter = (entry: Entry, before: EntryState, event: EntryEvent) => {
+    const { record, timer, state } = entry
+    const { msgId } = record
+    switch (state.phase) {
+      case 'queued':
+        if (before.phase !== 'failed') return
+        entry.record = { ...record, createdAt: clock.now() }
+        watchAge(entry)
+        return save(entry)
+      case 'noting':
+        return save(entry).then(() => move(entry, { type: 'noted' }))
+      case 'sending':
+        if (!ports.send(SEND_DESTINATIONS.sendMessage, sendBodyOf(record, ports.userId()), msgId)) {
+          active = false
+          return move(entry, { type: 'lost' })
+        }
+        return timer.start(ackTimeoutMs, () => {
+          ports.probe()
+          move(entry, { type: 'refused', error: new ImError('ACK_TIMEOUT') })
+        })
+      case 'resting':
+        return timer.start(pauseMs(state.error, state.attempts, ports.ids), () => move(entry, { type: 'rested' }))
+      case 'failed':
+        entry.age.stop()
+        return save(entry)
+      case 'gone':
+        entry.age.stop()
+        entries.delete(msgId)
+        void store.deleteOutbox(msgId)
+        if (event.type !== 'committed') return
+        // `local` keeps answering after the entry is gone.
+        entry.item = { ...event.message, own: true, status: 'sent' }
+        ports.committed(event.message)
     }
   }
+  /** How it ended, once everything that can be looked up shows it. */
+  const announce = (entry: Entry, before: EntryState, event: EntryEvent) => {
+    const { phase, error } = entry.state
+    if (event.type === 'committed') {
+      entry.resolve?.(event.message)
+      emit(before.phase === 'failed' ? 'revived' : 'sent', { message: event.message })
+    } else if (error && (phase === 'failed' || phase === 'gone')) {
+      entry.reject?.(error)
+      if (phase === 'gone') return
+      emit('failed', { item: itemNow(entry), error })
+      const [oldest, ...others] = inPhase('failed')
+      if (oldest && others.length >= maxSize) move(oldest, { type: 'cancel' })
+    }
+  }
+  /** Carries out what an event makes of an entry; false when that is nothing. */
+  const move = (entry: Entry, event: EntryEvent): boolean => {
+    const before = entry.state
+    const after = step(before, event)
+    if (after === before) return false
+    entry.timer.stop()
+    entry.state = after
+    entry.item = undefined
+    void enter(entry, before, event)
+    ports.changed(entry.record.conversationId)
+    announce(entry, before, event)
+    pump()
+    return true
+  }
   const watchAge = (entry: Entry) => {
-    const { createdAt, written } = entry.record
-    const left = createdAt + (written ? DOUBT_MS : maxAgeMs) - clock.now()
+    const left = entry.record.createdAt + (entry.state.written ? DOUBT_MS : maxAgeMs) - clock.now()
     if (left > 0) entry.age.start(left + 1, () => watchAge(entry))
-    else fail(entry, new ImError('EXPIRED', { extra: { outcome: written ? 'unknown' : 'unsent' } }))
+    else move(entry, { type: 'aged' })
+  }
+  /** Ends what does not get into the queue. */
+  const reject = (entry: Entry, error: ImError) => {
+    entry.age.stop()
+    entry.state = { ...entry.state, phase: 'failed', error }
+    entry.item = undefined
+    entry.reject?.(error)
   }
   const check = (json: string, msgId: string): ImError | undefined => {
     if (closed) return new ImError('CLIENT_CLOSED')
-    if (!isClientMsgId(msgId)) return new ImError('INVALID_REQUEST', { detail: 'msgId is no lower-case UUID v4 or v7' })
+    if (!isClientMsgId(msgId)) return new ImError('INVALID_REQUEST', { detail: 'msgId is no UUID v4 or v7' })
     if (entries.has(msgId)) return new ImError('MSG_ID_CONFLICT')
     if (new TextEncoder().encode(json).length > maxBodyBytes) return new ImError('TOO_LARGE')
     return entries.size - inPhase('failed').length >= maxSize ? new ImError('QUEUE_FULL') : undefined
   }
-  const cancel = (msgId: string): boolean => {
-    const entry = entries.get(msgId)
-    if (!entry || (entry.phase !== 'failed' && entry.record.written)) return false
-    const error = new ImError('CANCELLED')
-    remove(entry)
-    entry.reject?.(error)
-    changed(entry, { phase: 'failed', error })
-    pump()
-    return true
-  }
-
   return {
     add(conversationId, body, { msgId = ports.ids.uuid(), replyTo, mentions } = {}) {
       const json = JSON.stringify(body)
@@ -156,29 +167,34 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
       const entry = entryOf({ ...record, ...present({ replyTo, mentions }) }, clock)
       const promise = quiet(new Promise<Message>((resolve, reject) => Object.assign(entry, { resolve, reject })))
       const error = check(json, msgId)
-      if (error) {
-        Object.assign(entry, { phase: 'failed', error })
-        entry.reject?.(error)
-      } else {
+      if (error) reject(entry, error)
+      else {
         entries.set(msgId, entry)
         void save(entry)
         watchAge(entry)
-        changed(entry)
+        ports.changed(conversationId)
         pump()
       }
       return Object.defineProperties(promise, {
         local: { get: () => itemNow(entry) },
-        cancel: { value: () => entry.phase === 'queued' && cancel(msgId) },
+        cancel: { value: () => entry.state.phase !== 'failed' && move(entry, { type: 'cancel' }) },
       }) as Sending
     },
     restore(records) {
       const added = entries
-      const restored = records.filter(({ msgId }) => !added.has(msgId)).map((record) => entryOf(record, clock))
-      entries = new Map([...restored.map((entry) => [entry.record.msgId, entry] as const), ...added])
-      for (const entry of restored) {
-        if (entry.phase === 'queued') watchAge(entry)
-        changed(entry)
+      entries = new Map(records.map((record) => [record.msgId, entryOf(record, clock)]))
+      const left = all()
+      for (const [msgId, entry] of added) {
+        if (entries.has(msgId)) reject(entry, new ImError('MSG_ID_CONFLICT'))
+        else entries.set(msgId, entry)
       }
+      restored = true
+      for (const entry of all()) void save(entry)
+      for (const entry of left) {
+        if (entry.state.phase !== 'failed') watchAge(entry)
+        ports.changed(entry.record.conversationId)
+      }
+      pump()
     },
     resume() {
       active = true
@@ -186,37 +202,28 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
     },
     pause() {
       active = false
-      for (const entry of inPhase('sending')) {
-        entry.timer.stop()
-        // A lost connection is no fault of the message: it goes first on the next one.
-        changed(entry, { phase: 'queued' })
-      }
+      for (const entry of all()) move(entry, { type: 'lost' })
     },
     receipt(msgId, headers) {
       const entry = entries.get(msgId)
       const [seq = 0, ord = 0, timestamp = 0] = [HEADERS.seq, HEADERS.ord, HEADERS.timestamp].map((name) => Number(headers[name]))
-      if (entry && seq > 0) settle(entry, { ...contentOf(entry.record, ports.userId()), seq, ord, timestamp })
+      if (entry && seq > 0) move(entry, { type: 'committed', message: { ...contentOf(entry.record, ports.userId()), seq, ord, timestamp } })
     },
     refused(msgId, error) {
       const entry = entries.get(msgId)
-      if (entry && entry.phase !== 'failed') (error.retry === 'never' ? fail : later)(entry, error)
+      if (entry) move(entry, { type: 'refused', error })
       return entry !== undefined
     },
     echo(message) {
       const entry = message.kind === 'message' && message.fromUserId === ports.userId() && entries.get(message.msgId)
-      if (entry) settle(entry, message)
+      if (entry) move(entry, { type: 'committed', message })
     },
-    cancel,
+    cancel(msgId) {
+      const entry = entries.get(msgId)
+      return entry !== undefined && move(entry, { type: 'cancel' })
+    },
     retry(msgId) {
-      for (const entry of inPhase('failed')) {
-        const { failed: _, ...record } = entry.record
-        if (msgId !== undefined && record.msgId !== msgId) continue
-        entry.record = { ...record, createdAt: clock.now() }
-        void save(entry)
-        changed(entry, { phase: 'queued', error: undefined, attempts: 0 })
-        watchAge(entry)
-      }
-      pump()
+      for (const entry of all()) if (msgId === undefined || entry.record.msgId === msgId) move(entry, { type: 'retry' })
     },
     items: (conversationId) =>
       all()
@@ -226,8 +233,10 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
       active = false
       closed = true
       for (const entry of all()) {
-        still(entry)
-        if (entry.phase !== 'failed') entry.reject?.(new ImError('CLIENT_CLOSED'))
+        entry.timer.stop()
+        entry.age.stop()
+        if (entry.state.phase !== 'failed') entry.reject?.(new ImError('CLIENT_CLOSED'))
+        entry.state = { ...entry.state, phase: 'gone' }
       }
       entries.clear()
     },

@@ -1,13 +1,14 @@
 import type { ChatMessage } from '@innerline/protocol'
 import { isChange, patched } from '../conversation/entries.js'
-import type { ImStore, OutboxRecord, StoredPosition } from './store.js'
+import type { ImStore, OutboxRecord } from './store.js'
 
 /** Newest rows kept of a conversation; a client reads older ones from the server again. */
 const KEPT_ROWS = 1_000
 
+/** The rows above `lowSeq`, one after the other. */
 interface Held {
-  position: StoredPosition
-  readonly rows: Map<number, ChatMessage>
+  lowSeq: number
+  rows: ChatMessage[]
 }
 
 interface Data {
@@ -31,29 +32,34 @@ export function memoryStore(): ImStore {
     },
     epoch: async () => data().epoch,
     async reset(epoch) {
+      if (epoch <= data().epoch) return
       data().epoch = epoch
       data().conversations.clear()
     },
-    position: async (id) => data().conversations.get(id)?.position,
-    async rows(id, fromSeq, toSeq) {
-      const found = [...(data().conversations.get(id)?.rows.values() ?? [])].filter(({ seq }) => seq >= fromSeq && seq <= toSeq)
-      return found.sort((a, b) => a.seq - b.seq)
+    async position(id) {
+      const held = data().conversations.get(id)
+      return held && { lowSeq: held.lowSeq, lastSeq: held.lowSeq + held.rows.length }
     },
-    async apply(id, rows, expectedLast, position) {
-      const { conversations } = data()
-      const held: Held = conversations.get(id) ?? { position: { lowSeq: 0, lastSeq: 0 }, rows: new Map() }
-      if (held.position.lastSeq !== expectedLast) return false
+    async rows(id, fromSeq, toSeq) {
+      return (data().conversations.get(id)?.rows ?? []).filter(({ seq }) => seq >= fromSeq && seq <= toSeq)
+    },
+    async apply(id, epoch, low, run) {
+      const { conversations, epoch: stored } = data()
+      if (epoch !== stored) return Number.POSITIVE_INFINITY
+      const known = conversations.get(id) ?? { lowSeq: 0, rows: [] }
+      const last = known.lowSeq + known.rows.length
+      const held = low > last ? { lowSeq: low, rows: [] } : known
       conversations.set(id, held)
-      held.position = position
-      for (const seq of held.rows.keys()) if (seq <= position.lowSeq) held.rows.delete(seq)
-      for (const row of rows) {
-        held.rows.set(row.seq, row)
-        held.rows.delete(row.seq - KEPT_ROWS)
-      }
-      for (const change of rows.filter(isChange)) {
-        for (const [seq, row] of held.rows) if (row.msgId === change.target) held.rows.set(seq, patched(row, change))
-      }
-      return true
+      if (low + run.length < held.lowSeq) return last
+      const below = run.slice(0, Math.max(0, held.lowSeq - low))
+      held.rows.unshift(...below)
+      held.rows.push(...run.slice(Math.max(last, low) - low))
+      held.lowSeq -= below.length
+      for (const change of run.filter(isChange)) held.rows = held.rows.map((row) => patched(row, change))
+      // Not at every row, as each time costs a copy of all.
+      const surplus = held.rows.length - KEPT_ROWS
+      if (surplus > KEPT_ROWS) held.lowSeq += held.rows.splice(0, surplus).length
+      return last
     },
     outbox: async () => [...data().outbox.values()],
     async putOutbox(record) {
