@@ -21,6 +21,8 @@ export interface AcknowledgeOptions {
 /** One user's position in one conversation on its way to the next flush; everybody who moves it meanwhile shares its outcome. */
 interface Pending {
   readonly move: { conversationId: string; userId: string; deliveredSeq: number; readSeq: number }
+  /** The epoch its positions are of. */
+  readonly epoch: number
   readonly written: Promise<void>
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
@@ -92,10 +94,12 @@ export class Acknowledge {
 
   #gather(move: CursorMove): Promise<void> {
     const key = `${move.userId} ${move.conversationId}`
+    const epoch = this.#options.epoch()
     let pending = this.#pending.get(key)
-    if (pending === undefined) {
-      pending = newPending(move)
-      this.#perUser.set(move.userId, (this.#perUser.get(move.userId) ?? 0) + 1)
+    if (pending?.epoch !== epoch) {
+      pending?.reject(new ImError('EPOCH_CHANGED'))
+      if (pending === undefined) this.#perUser.set(move.userId, (this.#perUser.get(move.userId) ?? 0) + 1)
+      pending = newPending(move, epoch)
       this.#pending.set(key, pending)
     }
     pending.move.deliveredSeq = Math.max(pending.move.deliveredSeq, move.deliveredSeq ?? 0)
@@ -113,13 +117,14 @@ export class Acknowledge {
     // Sorted, so that two nodes that write the same rows take their locks in one order.
     gathered.sort((a, b) => compare(a.move.conversationId, b.move.conversationId) || compare(a.move.userId, b.move.userId))
     for (let i = 0; i < gathered.length; i += SLICE) {
-      const slice = gathered.slice(i, i + SLICE)
+      const slice = this.#inForce(gathered.slice(i, i + SLICE))
+      if (slice.length === 0) continue
       try {
         const states = await this.#write(slice.map((pending) => pending.move))
         for (const [at, pending] of slice.entries()) {
           if (states[at]?.held) {
             // Kept for the next flush, but its sender need not wait for as long as somebody else's transaction lasts.
-            void this.#gather(pending.move)
+            if (pending.epoch === this.#options.epoch()) void this.#gather(pending.move)
             pending.reject(heldError())
           } else pending.resolve()
         }
@@ -127,6 +132,16 @@ export class Acknowledge {
         for (const pending of slice) pending.reject(error)
       }
     }
+  }
+
+  /** Those that are still of the epoch in force; what is of another may name other entries by now, and is refused. */
+  #inForce(gathered: readonly Pending[]): readonly Pending[] {
+    const epoch = this.#options.epoch()
+    return gathered.filter((pending) => {
+      if (pending.epoch === epoch) return true
+      pending.reject(new ImError('EPOCH_CHANGED'))
+      return false
+    })
   }
 
   async #write(moves: readonly CursorMove[]): Promise<readonly (CursorState | undefined)[]> {
@@ -144,7 +159,7 @@ export class Acknowledge {
 
 const heldError = (): ImError => new ImError('BUSY', { detail: 'A position is being written by somebody else.', retryAfterMs: FLUSH_MS })
 
-function newPending({ conversationId, userId }: CursorMove): Pending {
+function newPending({ conversationId, userId }: CursorMove, epoch: number): Pending {
   let resolve!: Pending['resolve']
   let reject!: Pending['reject']
   const written = new Promise<void>((yes, no) => {
@@ -153,7 +168,7 @@ function newPending({ conversationId, userId }: CursorMove): Pending {
   })
   // Not everybody waits for the outcome.
   written.catch(() => undefined)
-  return { move: { conversationId, userId, deliveredSeq: 0, readSeq: 0 }, written, resolve, reject }
+  return { move: { conversationId, userId, deliveredSeq: 0, readSeq: 0 }, epoch, written, resolve, reject }
 }
 
 function moveOf(userId: string, ack: ValidAckRequest['acks'][number]): CursorMove {

@@ -12,6 +12,7 @@ describe('gathered acknowledgements', () => {
     const clock = new TestClock()
     const writes: { readonly moves: readonly CursorMove[]; resolve(held?: string): void; reject(error: unknown): void }[] = []
     const moved: string[] = []
+    const epoch = { now: 1 }
     const storage = {
       advanceCursors: (moves: readonly CursorMove[]) =>
         new Promise<readonly (CursorState | undefined)[]>((resolve, reject) => {
@@ -27,10 +28,10 @@ describe('gathered acknowledgements', () => {
       clock,
       badges: memoryUnreadBadges({ clock }),
       logger: { debug() {}, info() {}, warn() {}, error() {} },
-      epoch: () => 1,
+      epoch: () => epoch.now,
       onMoved: (userId, id, { deliveredSeq }) => moved.push(`${userId} ${id} ${deliveredSeq}`),
     })
-    return { clock, writes, moved, acknowledge }
+    return { clock, writes, moved, epoch, acknowledge }
   }
 
   it('are written once a second, the highest of each, in one order for all nodes', async () => {
@@ -136,6 +137,29 @@ describe('gathered acknowledgements', () => {
     expect(moved).toEqual(['bob g~2 5', 'bob g~1 5'])
     await clock.advance(5_000)
     expect(writes, 'nothing is left to write').toHaveLength(3)
+  })
+
+  it('of an epoch that has ended meanwhile are refused, as their seqs may be other entries by now', async () => {
+    const { clock, writes, epoch, acknowledge } = held()
+    const told: string[] = []
+    const soon = (id: string, deliveredSeq: number, of: number): void => {
+      const request = { epoch: of, acks: [{ conversationId: id, deliveredSeq }] }
+      acknowledge.soon(bob, request).then(
+        () => told.push(`${id} ${deliveredSeq}`),
+        (error: ImError) => told.push(`${id} ${deliveredSeq} ${error.code}`),
+      )
+    }
+    soon('g~1', 9, 1)
+    soon('g~2', 8, 1)
+    epoch.now = 2
+    soon('g~2', 3, 2)
+    await clock.advance(1_000)
+    expect(writes.flatMap(({ moves }) => moves.map(({ conversationId, deliveredSeq }) => `${conversationId} ${deliveredSeq}`))).toEqual([
+      'g~2 3',
+    ])
+    writes[0]?.resolve()
+    await clock.settle()
+    expect(told.sort()).toEqual(['g~1 9 EPOCH_CHANGED', 'g~2 3', 'g~2 8 EPOCH_CHANGED'])
   })
 
   it('fail each with its slice and no other', async () => {
