@@ -201,6 +201,7 @@ export type DeviceRule =
   | 'event-repeat'
   | 'event-order'
   | 'hidden-hole'
+  | 'false-live'
   | 'beyond-membership'
   | 'unknown-conversation'
   | 'send-open'

@@ -21,6 +21,8 @@ export class GivenOut {
   #lagging = false
   /** Nothing has been dropped since the attach under way began, so that its summary covers everything. */
   #sound = false
+  #epoch = 0
+  #void = false
   /** Of the summaries that are queued, whether each covers everything. */
   readonly #summaries: boolean[] = []
 
@@ -38,6 +40,12 @@ export class GivenOut {
   doubted(): void {
     this.#attaching = true
     this.#sound = false
+  }
+
+  /** The log is another one from this epoch on; what is given before the node knows it means nothing. */
+  restored(epoch: number): void {
+    this.#epoch = epoch
+    this.#void = true
   }
 
   /** The node begins an attach; while it drops messages, that proves nothing. */
@@ -61,6 +69,7 @@ export class GivenOut {
     const seq = Number(digits)
     const at = `${conversationId}#${seq}`
     if (!this.#isMember(conversationId)) this.#report('beyond-membership', `is given ${at} without being a member`)
+    if (this.#void) return
     if (this.#lagging) this.#report('wire-lag', `is given ${at} though its lag has not drained`)
     const top = this.#known.get(conversationId)
     if (top !== undefined && seq <= top) {
@@ -81,12 +90,16 @@ export class GivenOut {
     else if (text.includes('"event":"summary"')) this.#summary(JSON.parse(text.slice(text.indexOf('\n\n') + 2, -1)) as Summary)
   }
 
-  #summary({ conversations }: Summary): void {
+  #summary({ conversations, epoch }: Summary): void {
+    const sound = this.#summaries.shift() === true
+    if (epoch < this.#epoch) return
+    if (this.#void) for (const map of [this.#known, this.#covered, this.#owed]) map.clear()
+    this.#void = false
     for (const { conversationId, headSeq } of conversations) {
       this.#known.set(conversationId, Math.max(this.#known.get(conversationId) ?? 0, headSeq))
       this.#covered.set(conversationId, Math.max(this.#covered.get(conversationId) ?? 0, headSeq))
     }
-    if (this.#summaries.shift() !== true) return
+    if (!sound) return
     this.#attaching = false
     for (const [conversationId, seq] of this.#owed) {
       if ((this.#covered.get(conversationId) ?? 0) < seq) this.#report('wire-hole', `no summary covers ${conversationId} up to ${seq}`)

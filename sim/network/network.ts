@@ -97,6 +97,12 @@ export class Network {
     for (const wire of this.wires) if (wire.node === process) wire.givenOut.doubted()
   }
 
+  /** The log is another one now. */
+  restored(): void {
+    const { epoch } = this.#world.database.data
+    for (const wire of this.wires) wire.givenOut.restored(epoch)
+  }
+
   /** A process has died; `told`: its kernel closes its connections. */
   died(process: Process, which: 'device' | 'node', told: boolean): void {
     for (const wire of [...this.wires]) if (wire[which] === process) wire.peerDied(which, told)

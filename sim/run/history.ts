@@ -1,7 +1,7 @@
 import type { Violation } from '../checker/index.js'
 import { guarded } from '../core/guards.js'
 import { Faults } from '../workload/faults.js'
-import { openPlaces } from '../workload/conversations.js'
+import { Places } from '../workload/conversations.js'
 import { Workload } from '../workload/workload.js'
 import { World } from '../world/world.js'
 import { judge } from './judge.js'
@@ -49,7 +49,7 @@ export function playSeed(seed: number, sink?: (line: string) => void): Promise<O
 async function play(world: World): Promise<void> {
   const { profile, slots, devices, scheduler, director, random, recorder } = world
   const start = random.fork('start')
-  const places = await openPlaces(world)
+  const places = new Places(world)
   for (const slot of slots) scheduler.after(start.next() * 500, director, () => world.startNode(slot))
   for (const device of devices) scheduler.after(start.next() * 4_000, director, () => device.start())
   new Workload(world, places).plan()
@@ -72,8 +72,7 @@ async function play(world: World): Promise<void> {
   if (!(await rest(world))) return
   await check('after a new summary', { badges: true })
   // What was never opened is a promise, too: everything is opened and read to its beginning.
-  for (const device of devices)
-    for (const { conversationId, members } of places) if (members.includes(device.userId)) device.open(conversationId)
+  for (const device of devices) for (const { conversationId } of places.of(device.userId)) device.open(conversationId)
   if (!(await rest(world))) return
   await loadEverything(world)
   await check('with everything open', { badges: true })

@@ -1,5 +1,6 @@
 import {
   attemptsOf,
+  checkCursors,
   checkDevices,
   checkEvents,
   checkHistory,
@@ -22,7 +23,10 @@ import type { World } from '../world/world.js'
  */
 export async function judge(world: World, { badges }: { readonly badges: boolean }): Promise<readonly Violation[]> {
   const { recorder } = world
-  const { attempts, sends, stores, cursors, readers } = recorder
+  const { stores, cursors, readers, excused } = recorder
+  // What a restore has lost was acknowledged truly, and was lost all the same.
+  const attempts = recorder.attempts.map((attempt) => (excused.has(attempt.msgId) ? { ...attempt, outcome: undefined } : attempt))
+  const sends = recorder.sends.filter(({ msgId }) => !excused.has(msgId))
   const log = logOf(world)
   const members = membersOf(world)
   const heads = [...world.database.data.conversations.values()].map(({ conversationId, headSeq, headOrd }) => ({
@@ -30,16 +34,25 @@ export async function judge(world: World, { badges }: { readonly badges: boolean
     headSeq,
     headOrd,
   }))
-  const history: History = { attempts: [...attempts, ...attemptsOf(sends)], log, heads, readers, cursors }
+  const history: History = { attempts: [...attempts, ...attemptsOf(sends)], log, heads, readers, cursors: [] }
   const devices: DeviceHistory[] = []
   for (const device of world.devices) devices.push(await historyOf(device))
   return [
     ...checkHistory(history).violations,
+    ...checkCursors(cursors, recorder.cursorHeads),
     ...checkSends(sends, log),
     ...checkEvents(stores),
+    ...checkConsumer(world, log),
     ...checkDevices(devices, { log, members }),
     ...(badges ? checkUnread(devices, { log, members }) : []),
   ]
+}
+
+/** A consumer is given every entry at least once, but for a change of epoch, of which it is told. */
+function checkConsumer({ profile, recorder, database }: World, log: readonly LoggedEntry[]): Violation[] {
+  if (!profile.consumer || database.data.epoch > 1) return []
+  const missed = log.filter(({ conversationId, seq }) => !recorder.events.has(`${conversationId}#${seq}`))
+  return missed.map(({ conversationId, seq }) => ({ rule: 'event-missed', detail: `no consumer was given ${conversationId}#${seq}` }))
 }
 
 function logOf({ database }: World): LoggedEntry[] {

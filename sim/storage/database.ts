@@ -1,7 +1,7 @@
 import { ERROR_TABLE, ImError } from '@innerline/protocol'
 import type { AppendBatch, AppendResult, ChangeBatch, CursorMove, CursorState, FeedPosition, Storage } from '@innerline/server-core'
 import { memoryControls, type MemoryControls } from '../../packages/server-core/src/memory/controls.js'
-import { createMemoryData, type MemoryData } from '../../packages/server-core/src/memory/data.js'
+import { type Conversation, createMemoryData, type MemoryData } from '../../packages/server-core/src/memory/data.js'
 import { memoryStorage } from '../../packages/server-core/src/memory/storage.js'
 import { Process } from '../core/process.js'
 import type { Random } from '../core/random.js'
@@ -23,6 +23,12 @@ export interface DatabaseConditions {
   heldMs: number
 }
 
+/** How things stood when a call was made. */
+interface Asked {
+  readonly askedAt: number
+  readonly knewEpoch: boolean
+}
+
 /** Called around each call of a node; a fault may end the node there. */
 export type CallWatch = (process: Process, method: string, phase: 'asked' | 'done') => void
 
@@ -34,6 +40,8 @@ export class Database {
   readonly admin: Storage
   readonly controls: MemoryControls
   watch: CallWatch = () => {}
+  /** Whether a node knows of the epoch in force. */
+  knowsEpoch: (process: Process) => boolean = () => true
   /** Called when a node hears that its place in the feed is no more. */
   onStale: (process: Process) => void = () => {}
   readonly #feeds = new WeakMap<FeedPosition, FeedSeen>()
@@ -50,6 +58,23 @@ export class Database {
     this.controls = memoryControls(this.admin)
   }
 
+  /** Takes the newest entries off some conversations and raises the epoch. Returns what is gone. */
+  restore(random: Random): readonly { readonly conversationId: string; readonly seq: number; readonly msgId: string }[] {
+    const { data } = this
+    const lost: { conversationId: string; seq: number; msgId: string }[] = []
+    for (const conversation of data.conversations.values()) {
+      const { conversationId, entries } = conversation
+      if (data.heldHeads.has(conversationId) || !random.chance(0.6)) continue
+      for (const { seq, msgId } of entries.splice(Math.max(0, entries.length - 1 - random.int(6)))) {
+        data.byMsgId.delete(msgId)
+        lost.push({ conversationId, seq, msgId })
+      }
+      truncate(conversation)
+    }
+    data.epoch++
+    return lost
+  }
+
   /** The port as one node has it. */
   connect(process: Process): Storage {
     const own = memoryStorage({ clock: this.machine.clock, data: this.data })
@@ -64,7 +89,7 @@ export class Database {
 
   #call(process: Process, method: string, args: readonly unknown[], execute: () => Promise<unknown>): Promise<unknown> {
     const { random, conditions, scheduler, trace } = this
-    const askedAt = scheduler.steps
+    const asked = { askedAt: scheduler.steps, knewEpoch: this.knowsEpoch(process) }
     // Letting go of a storage asks nothing of the database.
     const fallible = method !== 'close'
     const [refused, lost] = [fallible && random.chance(conditions.refused), fallible && random.chance(conditions.lostAnswer)]
@@ -84,7 +109,7 @@ export class Database {
         const done = this.#execute(process, method, args, execute)
         done.then(
           (result) => {
-            this.#observe(process, method, args, result, askedAt)
+            this.#observe(process, method, args, result, asked)
             this.watch(process, method, 'done')
             if (lost) unavailable('loses the answer to')
             else
@@ -133,11 +158,11 @@ export class Database {
     )
   }
 
-  #observe(process: Process, method: string, args: readonly unknown[], result: unknown, askedAt: number): void {
+  #observe(process: Process, method: string, args: readonly unknown[], result: unknown, { askedAt, knewEpoch }: Asked): void {
     const { recorder } = this
     if (method === 'appendMessages') recorder.appended(process.name, args[0] as AppendBatch, askedAt)
     else if (method === 'advanceCursors') {
-      recorder.cursorsMoved(args[0] as readonly CursorMove[], result as readonly (CursorState | undefined)[])
+      recorder.cursorsMoved(args[0] as readonly CursorMove[], result as readonly (CursorState | undefined)[], knewEpoch)
     } else if (method === 'changes' && (result as ChangeBatch).tooOld) {
       this.#feeds.set((result as ChangeBatch).position, recorder.feedFrom(`${process.name} from step ${this.scheduler.steps}`))
     } else if (method === 'startPosition') {
@@ -163,6 +188,21 @@ export class Database {
     }
     this.recorder.feedRead(reader, batch.changes)
     this.#feeds.set(batch.position, reader)
+  }
+}
+
+/** Makes head and members agree with a log that has become shorter. */
+function truncate(conversation: Conversation): void {
+  const last = conversation.entries.at(-1)
+  conversation.headSeq = last?.seq ?? conversation.lowSeq - 1
+  conversation.headOrd = last?.ord ?? conversation.lowOrd
+  conversation.last = last
+  conversation.lastPreview = ''
+  for (const row of conversation.members.values()) {
+    row.readSeq = Math.min(row.readSeq, conversation.headSeq)
+    row.deliveredSeq = Math.min(row.deliveredSeq, conversation.headSeq)
+    row.readOrd = conversation.ordAt(row.readSeq)
+    row.sentOrd = conversation.entries.findLast(({ fromUserId }) => fromUserId === row.userId)?.ord ?? 0
   }
 }
 

@@ -6,7 +6,7 @@ import type { Random } from '../core/random.js'
 import type { Scheduler } from '../core/scheduler.js'
 
 /** Rows have been handed to the store, which now says that it is there. */
-export type Applied = (conversationId: string, rows: readonly ChatMessage[], position: StoredPosition | undefined) => void
+export type Applied = (conversationId: string, rows: readonly ChatMessage[], position: StoredPosition | undefined, epoch: number) => void
 
 /** What a device keeps through crashes of its app: one store behind calls that take time, one after the other. */
 export class Disk {
@@ -17,6 +17,7 @@ export class Disk {
   readonly #applied: Applied
   readonly delayMs: number
   #lastAt = 0
+  #underWay = 0
 
   constructor(scheduler: Scheduler, random: Random, hardware: Process, delayMs: number, applied: Applied) {
     this.#scheduler = scheduler
@@ -24,6 +25,11 @@ export class Disk {
     this.#hardware = hardware
     this.delayMs = delayMs
     this.#applied = applied
+  }
+
+  /** Whether calls are under way. */
+  get busy(): boolean {
+    return this.#underWay > 0
   }
 
   /** The store as one run of the app has it. Calls under way when it dies are done all or not at all. */
@@ -34,8 +40,10 @@ export class Disk {
         (target, name) =>
         (...args: unknown[]) =>
           new Promise((resolve, reject) => {
+            this.#underWay++
             this.#lastAt = Math.max(this.#lastAt, this.#scheduler.now) + this.#random.exponential(this.delayMs)
             this.#scheduler.at(this.#lastAt, this.#hardware, () => {
+              this.#underWay--
               if (!process.alive) {
                 finishes ??= this.#random.chance(0.5)
                 if (!finishes) return
@@ -53,6 +61,6 @@ export class Disk {
   async #observe(args: readonly unknown[]): Promise<void> {
     const [conversationId] = args as [string]
     const rows = args.find((arg) => Array.isArray(arg)) as readonly ChatMessage[]
-    this.#applied(conversationId, rows, await this.store.position(conversationId))
+    this.#applied(conversationId, rows, await this.store.position(conversationId), await this.store.epoch())
   }
 }

@@ -160,6 +160,19 @@ export class Faults {
     return true
   }
 
+  /** A backup is played in: the newest entries of some conversations are gone, and the operator says so by a new epoch. */
+  restore(): boolean {
+    const { database, recorder, network, trace } = this.#world
+    const lost = database.restore(this.#random)
+    trace.line(
+      'operator',
+      () => `plays in a backup; lost are ${lost.map(({ conversationId, seq }) => `${conversationId}#${seq}`).join(', ')}`,
+    )
+    recorder.restored(lost)
+    network.restored()
+    return true
+  }
+
   #step(): number {
     return Math.round((this.#random.next() - 0.5) * this.#random.pick([2_000, 60_000, 3_600_000]))
   }

@@ -1,20 +1,20 @@
-import type { ImError, SentMessage } from '@innerline/protocol'
+import type { ImError, MessagePage, SentMessage } from '@innerline/protocol'
 import type { Random } from '../core/random.js'
 import type { Device } from '../world/device.js'
 import type { Operation } from '../world/profile.js'
 import type { World } from '../world/world.js'
-import type { Place } from './conversations.js'
+import type { Place, Places } from './conversations.js'
 
 const SURE_SENDS = 40
 
 /** What people do: draws operations over the active time and has devices carry them out. */
 export class Workload {
   readonly #world: World
-  readonly #places: readonly Place[]
+  readonly #places: Places
   readonly #random: Random
   #texts = 0
 
-  constructor(world: World, places: readonly Place[]) {
+  constructor(world: World, places: Places) {
     this.#world = world
     this.#places = places
     this.#random = world.random.fork('workload')
@@ -44,6 +44,7 @@ export class Workload {
     const awake = this.#world.devices.filter((device) => device.awake !== undefined)
     if (awake.length === 0) return
     const device = random.pick(awake)
+    device.checkLive()
     const place = this.#placeOf(device)
     switch (operation) {
       case 'send':
@@ -79,13 +80,15 @@ export class Workload {
         if (place !== undefined) device.conversation(place.conversationId)?.typing()
         return
       case 'history':
-        if (place !== undefined) this.#history(device, place)
+        if (place !== undefined) for (let readers = 1 + random.int(4); readers > 0; readers--) this.#history(place)
         return
       case 'disconnect':
         return this.#disconnect(device)
       case 'wake':
         for (const wake of [...(device.awake?.wakes ?? [])]) wake()
         return
+      case 'newPlace':
+        return this.#newPlace()
       case 'retry':
         if (random.chance(0.5)) device.awake?.im.outbox.retry()
         else for (const { msgId } of device.awake?.im.outbox.getSnapshot() ?? []) device.awake?.im.outbox.cancel(msgId)
@@ -93,7 +96,7 @@ export class Workload {
   }
 
   #placeOf(device: Device): Place | undefined {
-    const own = this.#places.filter(({ members }) => members.includes(device.userId))
+    const own = this.#places.of(device.userId)
     return own.length === 0 ? undefined : this.#random.pick(own)
   }
 
@@ -136,15 +139,24 @@ export class Workload {
     post(4)
   }
 
-  #history(device: Device, { conversationId }: Place): void {
+  /** A page as an operator's tool reads it, from any member's device: several at once ask for the same. */
+  #history({ conversationId, members }: Place): void {
     const random = this.#random
-    const query = random.pick([{}, { beforeSeq: 1 + random.int(60) }, { afterSeq: random.int(60) }])
+    const device = random.pick(this.#world.devices.filter(({ userId }) => members.includes(userId)))
+    const query = random.pick([{}, {}, { beforeSeq: 1 + random.int(60) }, { afterSeq: random.int(60) }])
     const path = `/api/chat/messages/session/${encodeURIComponent(conversationId)}`
-    device.awake?.im
-      .request<{ readonly messages: readonly { seq: number; msgId: string }[] }>('GET', path, {
-        query: { ...query, limit: 1 + random.int(30) },
-      })
-      .then(({ messages }) => this.#world.recorder.paged(device.name, conversationId, messages))
-      .catch(() => {})
+    const judge = this.#world.recorder.pageAsked(device.name, conversationId, query)
+    device.awake?.im.request<MessagePage>('GET', path, { query: { ...query, limit: 1 + random.int(30) } }).then(judge, () => {})
+  }
+
+  /** Everybody it is for hears of it by its first messages. */
+  #newPlace(): void {
+    const place = this.#places.open()
+    const { scheduler, director, devices } = this.#world
+    const members = devices.filter(({ userId }) => place.members.includes(userId))
+    for (let left = 1 + this.#random.int(6); left > 0; left--) {
+      const device = this.#random.pick(members)
+      scheduler.after(this.#random.exponential(80), director, () => device.send(place.conversationId, this.#text()))
+    }
   }
 }

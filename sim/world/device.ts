@@ -170,13 +170,26 @@ export class Device {
   }
 
   markRead(id: string): void {
+    const { awake: app } = this
     const conversation = this.conversation(id)
     // Without a place in the log the newest that is known would be marked, which nobody has seen.
-    if (conversation === undefined || conversation.getSnapshot().sync === 'dormant') return
+    if (app === undefined || conversation === undefined || conversation.getSnapshot().sync === 'dormant') return
     const held = conversation.messages.getSnapshot().findLast(({ seq }) => seq !== undefined)?.seq ?? 0
     // Its own idea of the newest may be ahead of the view by what is on its way into it.
-    this.#world.recorder.read(this.userId, id, Math.max(held, this.#positionOf(id)))
+    this.#world.recorder.read(this.userId, id, Math.max(held, this.#positionOf(id)), epochOf(app.im))
     conversation.markRead()
+  }
+
+  /** Live means that everything seen anywhere is held; only what is on its way into the store may be missing. */
+  checkLive(): void {
+    const { awake: app } = this
+    if (app === undefined || this.disk.busy) return
+    for (const id of app.opens.keys()) {
+      const { sync, headSeq } = app.im.conversations.get(id).getSnapshot()
+      const last = sync === 'live' ? this.#positionOf(id) : headSeq
+      if (last < headSeq)
+        this.#world.recorder.violation('false-live', `${this.name} says it is live in ${id}, knows of ${headSeq} and is at ${last}`)
+    }
   }
 
   #positionOf(id: string): number {
@@ -191,8 +204,8 @@ export class Device {
     const store: OpenStore = { store: `${this.name} store ${++this.#stores}`, userId: this.userId, events: [], era: 0 }
     recorder.stores.push(store)
     const random = this.random.fork(store.store)
-    const disk = new Disk(scheduler, random, this.hardware, profile.diskMs, (conversationId, rows, position) => {
-      recorder.stored(this.userId, store, conversationId, rows, position)
+    const disk = new Disk(scheduler, random, this.hardware, profile.diskMs, (conversationId, rows, position, epoch) => {
+      recorder.stored(this.userId, store, conversationId, rows, position, epoch)
     })
     return { disk, store }
   }
@@ -233,7 +246,7 @@ export class Device {
     im.on('revived', ({ message }) => recorder.revived(this.name, message.msgId))
     im.on('failed', ({ item, error }) => trace.line(this.name, () => `gives up ${short(item.msgId)}: ${error.code}`))
     im.on('receipt', ({ conversationId, userId, deliveredSeq, readSeq }) =>
-      recorder.tick(this.name, conversationId, userId, deliveredSeq, readSeq),
+      recorder.tick(this.name, conversationId, userId, { deliveredSeq, readSeq, epoch: epochOf(im) }),
     )
     im.on('epoch', ({ epoch, before }) => {
       store.era++
@@ -247,6 +260,9 @@ export class Device {
     })
   }
 }
+
+/** The epoch a client believes in. */
+const epochOf = (im: ImClient): number => Number(im.inspect()['epoch'])
 
 /** The part of an id that differs. */
 export const short = (id: string): string => id.slice(-6)

@@ -54,6 +54,7 @@ export const OPERATIONS = [
   'disconnect',
   'wake',
   'retry',
+  'newPlace',
 ] as const
 export type Operation = (typeof OPERATIONS)[number]
 
@@ -71,6 +72,7 @@ export const FAULTS = [
   'busDown',
   'databaseDown',
   'raiseEpoch',
+  'restore',
 ] as const
 export type Fault = (typeof FAULTS)[number]
 
@@ -83,10 +85,11 @@ const workload: Readonly<Record<Operation, number>> = {
   markRead: 10,
   loadOlder: 4,
   typing: 1,
-  history: 2,
+  history: 3,
   disconnect: 3,
   wake: 2,
   retry: 2,
+  newPlace: 4,
 }
 
 const faultWeights: Readonly<Record<Fault, number>> = {
@@ -103,6 +106,7 @@ const faultWeights: Readonly<Record<Fault, number>> = {
   busDown: 2,
   databaseDown: 1,
   raiseEpoch: 0.5,
+  restore: 0.5,
 }
 
 /** Weights around the usual ones; now and then one is off, or rules. */
@@ -121,7 +125,9 @@ export function drawProfile(random: Random): Profile {
   const sometimes = (share: number, upTo: number): number => (!calm && random.chance(wild ? 0.9 : share) ? random.next() ** 2 * upTo : 0)
   const tight = random.chance(0.4)
   const users = random.pick([2, 2, 3, 3, 4, 5, 6, 12])
-  const activeMs = random.between(25_000, random.chance(0.15) ? 180_000 : 70_000)
+  // Rows are kept for so short that a node which was away finds them gone; they are trimmed once a minute.
+  const forgetful = random.chance(0.15)
+  const activeMs = forgetful ? random.between(130_000, 200_000) : random.between(25_000, 70_000)
   const [lost, lostAnswer] = [sometimes(0.4, 0.6), sometimes(0.3, 0.2)]
   return {
     users,
@@ -160,7 +166,7 @@ export function drawProfile(random: Random): Profile {
       hintsMayBeLost: lost > 0 || lostAnswer > 0,
     },
     limits: tight ? { logQueueBytes: random.pick([512, 2_048, 8_192]), pageBytes: random.pick([1_024, 8_192, 262_144]) } : {},
-    feedKeepMs: random.chance(0.3) ? random.between(2_000, 30_000) : 600_000,
+    feedKeepMs: forgetful ? random.between(500, 5_000) : 600_000,
     tokenTtlMs: random.chance(0.3) ? random.between(65_000, 120_000) : 3_600_000,
     diskMs: random.chance(0.3) ? random.between(5, 60) : 0.2,
     consumer: random.chance(0.25),

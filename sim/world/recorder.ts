@@ -1,8 +1,8 @@
-import type { ChatMessage } from '@innerline/protocol'
+import type { ChatMessage, MessagePage } from '@innerline/protocol'
 import type { AppendBatch, AppendItem, AppendResult, Change, CursorMove, CursorState } from '@innerline/server-core'
 import type { StoredPosition } from '@innerline/sdk-client'
 import type { MemoryData } from '../../packages/server-core/src/memory/data.js'
-import type { Attempt, CursorObservation, FeedHistory, SendHistory, StoreHistory, Violation } from '../checker/index.js'
+import type { Attempt, CursorObservation, FeedHistory, FinalHead, SendHistory, StoreHistory, Violation } from '../checker/index.js'
 import type { Scheduler } from '../core/scheduler.js'
 import { isFinal } from '../storage/database.js'
 
@@ -11,6 +11,13 @@ export type MutableSend = Mutable<SendHistory>
 
 /** What one reader of the feed has been given so far. */
 export type FeedSeen = FeedHistory & { readonly changes: Change[] }
+
+/** Positions as a client was told them, with the epoch it believes in. */
+export interface Told {
+  readonly deliveredSeq: number
+  readonly readSeq: number
+  readonly epoch: number
+}
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
@@ -74,15 +81,22 @@ export class Recorder {
     })
   }
 
-  cursorsMoved(moves: readonly CursorMove[], states: readonly (CursorState | undefined)[]): void {
+  cursorsMoved(moves: readonly CursorMove[], states: readonly (CursorState | undefined)[], knowsEpoch: boolean): void {
     const { steps } = this.scheduler
     moves.forEach(({ userId, conversationId, deliveredSeq = 0, readSeq = 0 }, i) => {
       const state = states[i]
       if (state === undefined) return
       const end = this.data?.conversations.get(conversationId)?.headSeq ?? 0
       const asked = { deliveredSeq: Math.min(deliveredSeq, end), readSeq: Math.min(readSeq, end) }
-      this.cursors.push({ userId, conversationId, startedAt: steps, endedAt: steps, ...state, asked })
+      const log = this.#logs === 0 ? conversationId : `${conversationId} after restore ${this.#logs}`
+      this.cursors.push({ userId, conversationId: log, startedAt: steps, endedAt: steps, ...state, asked })
+      this.#ends.set(log, Math.max(this.#ends.get(log) ?? 0, end))
       const key = `${userId} ${conversationId}`
+      if (!knowsEpoch) {
+        // For up to a read of the feed a node takes positions of the old log: storage moves cursors without asking for the epoch.
+        this.held.set(key, Math.max(this.held.get(key) ?? 0, state.deliveredSeq))
+        this.marked.set(key, Math.max(this.marked.get(key) ?? 0, state.readSeq))
+      }
       const [held, marked] = [this.held.get(key) ?? 0, this.marked.get(key) ?? 0]
       if (state.deliveredSeq > Math.max(held, marked)) {
         this.violation(
@@ -119,6 +133,13 @@ export class Recorder {
     for (const reader of this.#feeds.keys()) if (reader.startsWith(`${name} `)) this.#feeds.delete(reader)
   }
 
+  /** A host's consumer was given a record. */
+  heard(conversationId: string, seq: number): void {
+    this.events.add(`${conversationId}#${seq}`)
+  }
+
+  readonly events = new Set<string>()
+
   // --- the devices
 
   stored(
@@ -127,7 +148,10 @@ export class Recorder {
     conversationId: string,
     rows: readonly ChatMessage[],
     position: StoredPosition | undefined,
+    epoch: number,
   ): void {
+    // A device that has not heard of a restore goes on with what was.
+    if (epoch < this.#logEpoch) return
     const key = `${userId} ${conversationId}`
     this.held.set(key, Math.max(this.held.get(key) ?? 0, position?.lastSeq ?? 0))
     const conversation = this.data?.conversations.get(conversationId)
@@ -170,18 +194,65 @@ export class Recorder {
   settled(send: MutableSend, outcome: NonNullable<SendHistory['outcome']>): void {
     send.endedAt = this.scheduler.steps
     send.outcome = outcome
+    const { conversationId, msgId } = send
+    if (!outcome.ok || this.excused.has(msgId)) return
+    this.#acknowledged.set(conversationId, Math.max(this.#acknowledged.get(conversationId) ?? 0, outcome.seq))
   }
 
-  /** A page of history: each of its entries is in the log at its place. */
-  paged(device: string, conversationId: string, messages: readonly { readonly seq: number; readonly msgId: string }[]): void {
-    this.count('history')
-    const conversation = this.data?.conversations.get(conversationId)
-    messages.forEach(({ seq, msgId }, i) => {
-      const wrong = conversation?.at(seq)?.msgId !== msgId
-      const hole = i > 0 && seq !== (messages[i - 1]?.seq ?? 0) + 1
-      if (wrong || hole)
+  /** A page of history is asked for; returns what judges it: all of it in the log, and nothing missing that was acknowledged before. */
+  pageAsked(
+    device: string,
+    conversationId: string,
+    query: { readonly beforeSeq?: number; readonly afterSeq?: number },
+  ): (page: MessagePage) => void {
+    const acknowledged = this.#acknowledged.get(conversationId) ?? 0
+    const askedOf = this.#logEpoch
+    return ({ messages, hasMore, epoch }) => {
+      this.count('history')
+      if (epoch < this.#logEpoch) return
+      const conversation = this.data?.conversations.get(conversationId)
+      messages.forEach(({ seq, msgId }, i) => {
+        const hole = i > 0 && seq !== (messages[i - 1]?.seq ?? 0) + 1
+        if (conversation?.at(seq)?.msgId === msgId && !hole) return
         this.violation('view-foreign', `${device} reads ${msgId} as ${conversationId}#${seq} in a page${hole ? ' with a hole' : ''}`)
-    })
+      })
+      if (query.beforeSeq !== undefined || (query.afterSeq !== undefined && hasMore)) return
+      const last = Math.max(messages.at(-1)?.seq ?? 0, query.afterSeq ?? 0)
+      if (last >= acknowledged || askedOf !== this.#logEpoch) return
+      this.violation('stale-read', `${device} reads ${conversationId} up to ${last}, ${acknowledged} had been acknowledged before it asked`)
+    }
+  }
+
+  /** The highest seq of each conversation that some client was told of. */
+  #acknowledged = new Map<string, number>()
+  /** The epoch that the last restore began: what belongs to an older one is of another log. */
+  #logEpoch = 0
+
+  /** A backup was played in: what it lost is excused, and what is counted begins anew. */
+  restored(lost: readonly { readonly msgId: string }[]): void {
+    for (const { msgId } of lost) this.excused.add(msgId)
+    this.#acknowledged = new Map()
+    this.#logEpoch = this.data?.epoch ?? 0
+    this.#feeds.clear()
+    this.held.clear()
+    this.marked.clear()
+    for (const { conversationId, members } of this.data?.conversations.values() ?? []) {
+      for (const { userId, deliveredSeq, readSeq } of members.values()) {
+        this.held.set(`${userId} ${conversationId}`, deliveredSeq)
+        this.marked.set(`${userId} ${conversationId}`, readSeq)
+      }
+    }
+    this.#logs++
+  }
+
+  /** msgIds that a restore has taken out of the log: whoever was told of them was told the truth of then. */
+  readonly excused = new Set<string>()
+  #logs = 0
+  readonly #ends = new Map<string, number>()
+
+  /** How far each log went while cursors moved in it. */
+  get cursorHeads(): readonly FinalHead[] {
+    return [...this.#ends].map(([conversationId, headSeq]) => ({ conversationId, headSeq, headOrd: 0 }))
   }
 
   appEnded(app: string): void {
@@ -198,14 +269,16 @@ export class Recorder {
   }
 
   /** What a client is told of a peer, which it shows as ticks. */
-  tick(device: string, conversationId: string, userId: string, deliveredSeq: number, readSeq: number): void {
+  tick(device: string, conversationId: string, userId: string, { deliveredSeq, readSeq, epoch }: Told): void {
+    if (epoch < this.#logEpoch) return
     const row = this.data?.conversations.get(conversationId)?.members.get(userId)
     if (deliveredSeq <= (row?.deliveredSeq ?? 0) && readSeq <= (row?.readSeq ?? 0)) return
     const detail = `${device} shows ${userId} in ${conversationId} at ${deliveredSeq}/${readSeq}, who is at ${row?.deliveredSeq}/${row?.readSeq}`
     this.violation('tick-ahead', detail)
   }
 
-  read(userId: string, conversationId: string, seq: number): void {
+  read(userId: string, conversationId: string, seq: number, epoch: number): void {
+    if (epoch < this.#logEpoch) return
     const key = `${userId} ${conversationId}`
     this.marked.set(key, Math.max(this.marked.get(key) ?? 0, seq))
   }
