@@ -106,7 +106,8 @@ class Consumer {
     const { position, gap } = await storage.openReader(this.#group)
     if (gap) logger.error({ group: this.#group }, 'an event consumer was away too long: events before its position are lost')
     const batch = await storage.changes(position, PAGE)
-    if (batch.tooOld) logger.error({ group: this.#group }, 'the change feed no longer reaches back to an event consumer')
+    // Between the two calls; opened again it is told what is lost, and where to go on.
+    if (batch.tooOld) return true
     for (const change of batch.changes) {
       for await (const record of this.#recordsOf(change)) {
         // Without its lease a consumer must not go on beside its successor, which begins at the stored position.

@@ -101,6 +101,31 @@ describe('feedEventLog', () => {
     expect(seen).toEqual([1])
   })
 
+  // A storage that raises its epoch when its server starts again carries stored positions along, and calls old ones too old.
+  it('asks again where it stands when the position it has just been given is too old', async () => {
+    const { clock, storage, append } = await arrange()
+    const ids = new TestIds()
+    let tooOld = false
+    const stale: Storage = Object.assign(Object.create(storage) as Storage, {
+      changes: async (...args: Parameters<Storage['changes']>) => {
+        if (!tooOld) return storage.changes(...args)
+        tooOld = false
+        return { changes: [], position: await storage.startPosition(), tooOld: true, more: false }
+      },
+    })
+    const log = feedEventLog({ storage: stale, clock, ids, nodeId: 'c', logger: silentLogger })
+    const handled: number[] = []
+    await log.consume('audit', async (record) => void handled.push(seqOf(record)))
+    await append(3)
+    tooOld = true
+    await clock.advance(5_000)
+    expect(tooOld).toBe(false)
+    expect(handled).toEqual([1, 2, 3])
+    const closed = log.close()
+    await clock.advance(5_000)
+    await closed
+  })
+
   it('goes on after an outage where it was', async () => {
     const { clock, gate, logs, append } = await arrange()
     const seen: number[] = []
