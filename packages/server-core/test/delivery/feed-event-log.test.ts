@@ -116,8 +116,9 @@ describe('feedEventLog', () => {
     const log = feedEventLog({ storage: stale, clock, ids, nodeId: 'c', logger: silentLogger })
     const handled: number[] = []
     await log.consume('audit', async (record) => void handled.push(seqOf(record)))
-    await append(3)
+    await clock.settle()
     tooOld = true
+    await append(3)
     await clock.advance(5_000)
     expect(tooOld).toBe(false)
     expect(handled).toEqual([1, 2, 3])
