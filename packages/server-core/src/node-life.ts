@@ -5,13 +5,10 @@ import type { Logger } from './ports/index.js'
 
 /** Opens what a node is made of, in the order that misses nothing. Rejects with the sentence of the part that cannot open. */
 export async function startNode(node: Node, { metrics }: Pick<ResolvedOptions, 'metrics'>): Promise<void> {
-  const { storage, bus, presence, events, accounts, feedReader, feedKeeper, gateway, index, hints, nodeId, epoch } = node
+  const { storage, bus, presence, events, accounts, feedReader, feedKeeper, gateway, nodeId, epoch } = node
   await storage.start()
   bus.onMessage((_channel, bytes) => {
-    const frame = decodeFrame(bytes)
-    if (frame === undefined) metrics.count('im_foreign_bus_frames')
-    else if (frame.kind === 'messages') index.accept(frame.batch)
-    else hints.receive(frame.hint)
+    if (!takeBusFrame(node, bytes)) metrics.count('im_foreign_bus_frames')
   })
   bus.onInterrupted(() => void feedReader.readNow())
   await bus.start()
@@ -22,6 +19,15 @@ export async function startNode(node: Node, { metrics }: Pick<ResolvedOptions, '
   await events.start()
   feedKeeper.start()
   gateway.start()
+}
+
+/** Takes what another node has sent; false when it is not ours. */
+export function takeBusFrame({ index, hints, epoch }: Pick<Node, 'index' | 'hints' | 'epoch'>, bytes: Uint8Array): boolean {
+  const frame = decodeFrame(bytes)
+  if (frame?.kind === 'hint') hints.receive(frame.hint)
+  // Seqs of another epoch may be other entries here; whatever is in force comes by the feed.
+  else if (frame !== undefined && frame.epoch === epoch.current) index.accept(frame.batch)
+  return frame !== undefined
 }
 
 /** Cuts the sockets and finishes what has been accepted. */

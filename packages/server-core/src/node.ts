@@ -11,6 +11,7 @@ import { Gateway, type GatewayContext } from './gateway/index.js'
 import { memoryBus, memoryPresence, memoryRateLimiter, memoryStorage, memoryUnreadBadges } from './memory/index.js'
 import type { ResolvedOptions } from './options.js'
 import type {
+  AppendBatch,
   AppendItem,
   AppendResult,
   Authenticate,
@@ -76,13 +77,19 @@ export function createNode(options: ResolvedOptions): Node {
   const conversations = new ListConversations({ storage, directory, epoch: epochNow, clock, logger })
   const index = new MemberIndex({ storage, bus, pages, clock, logger, summary: (userId) => conversations.summary(userId) })
   const hints = new Hints(index, bus, clock)
-  const publisher = new CommittedPublisher(index, bus, logger)
+  const publisher = new CommittedPublisher(index, bus, logger, epochNow)
   const access = new ConversationAccess({ storage, known: index, directory, clock, nodeId })
+  /** In which epoch a batch was asked for: what comes back in another is of a log that is no more. */
+  const askedIn = new WeakMap<readonly AppendItem[], number>()
+  const appendMessages = (batch: AppendBatch): Promise<readonly AppendResult[]> => {
+    askedIn.set(batch.items, epoch.current)
+    return storage.appendMessages(batch)
+  }
   const onCommitted = (items: readonly AppendItem[], results: readonly AppendResult[]): void => {
-    publisher.publish(items, results)
+    publisher.publish(items, results, askedIn.get(items) ?? epoch.current)
     if (hooks.afterCommit !== undefined) runAfterCommit(options, items, results)
   }
-  const lanes = new AppendLanes({ storage, clock, nodeId, lanes: LANES, queueItems: LANE_QUEUE, onCommitted })
+  const lanes = new AppendLanes({ storage: { appendMessages }, clock, nodeId, lanes: LANES, queueItems: LANE_QUEUE, onCommitted })
   const sendRule = { perSecond: limits.sendsPerSecond, burst: limits.sendBurst }
   const send = new SendMessage({
     ...{ storage, lanes, access, limiter: rateLimiter, sendRule, bodyBytes: limits.bodyBytes },

@@ -7,17 +7,19 @@ export interface Hint {
   readonly json: string
 }
 
-export type BusFrame = { readonly kind: 'messages'; readonly batch: LiveBatch } | { readonly kind: 'hint'; readonly hint: Hint }
+export type BusFrame =
+  | { readonly kind: 'messages'; readonly batch: LiveBatch; readonly epoch: number }
+  | { readonly kind: 'hint'; readonly hint: Hint }
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
- * Frame of a batch: a JSON line that says what follows, then one line per message, which is its wire JSON. JSON text
+ * Frame of a batch of `epoch`: a JSON line that says what follows, then one line per message, which is its wire JSON. JSON text
  * has no raw line ends, so messages cross nodes without being parsed.
  */
-export function encodeBatch(batch: LiveBatch): Uint8Array {
-  const head = JSON.stringify({ k: 'm', c: batch.conversationId, v: batch.memberVersion, ch: batch.channels, f: batch.firstSeq })
+export function encodeBatch(batch: LiveBatch, epoch: number): Uint8Array {
+  const head = JSON.stringify({ k: 'm', c: batch.conversationId, v: batch.memberVersion, ch: batch.channels, f: batch.firstSeq, e: epoch })
   let text = head
   for (const message of batch.messages) text += `\n${message.json}`
   return encoder.encode(text)
@@ -41,11 +43,12 @@ export function decodeFrame(bytes: Uint8Array): BusFrame | undefined {
 }
 
 function decodeBatch(fields: Readonly<Record<string, unknown>>, lines: readonly string[]): BusFrame | undefined {
-  const { c: conversationId, v: memberVersion, ch: channels, f: firstSeq } = fields
-  if (typeof conversationId !== 'string' || !isCount(memberVersion) || !isCount(firstSeq) || !Array.isArray(channels)) return undefined
+  const { c: conversationId, v: memberVersion, ch: channels, f: firstSeq, e: epoch } = fields
+  if (typeof conversationId !== 'string' || !isCount(memberVersion) || !isCount(firstSeq) || !isCount(epoch) || !Array.isArray(channels))
+    return undefined
   if (firstSeq === 0 || lines.length === 0) return undefined
   const messages = lines.map((json, i) => new LiveMessage(conversationId, firstSeq + i, json))
-  return { kind: 'messages', batch: { conversationId, memberVersion, channels: channels.map(String), firstSeq, messages } }
+  return { kind: 'messages', batch: { conversationId, memberVersion, channels: channels.map(String), firstSeq, messages }, epoch }
 }
 
 function decodeHint(fields: Readonly<Record<string, unknown>>, lines: readonly string[]): BusFrame | undefined {

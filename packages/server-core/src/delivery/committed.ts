@@ -14,19 +14,23 @@ export class CommittedPublisher {
   readonly #index: MemberIndex
   readonly #bus: Bus
   readonly #logger: Logger
+  readonly #epoch: () => number
 
-  constructor(index: MemberIndex, bus: Bus, logger: Logger) {
+  constructor(index: MemberIndex, bus: Bus, logger: Logger, epoch: () => number) {
     this.#index = index
     this.#bus = bus
     this.#logger = logger
+    this.#epoch = epoch
   }
 
-  publish(items: readonly AppendItem[], results: readonly AppendResult[]): void {
+  /** `epoch` is the one that was in force when the append was asked for: in another its seqs may be other entries. */
+  publish(items: readonly AppendItem[], results: readonly AppendResult[], epoch: number): void {
+    if (epoch !== this.#epoch()) return
     try {
       for (const batch of batchesOf(items, results)) {
         this.#index.accept(batch)
         if (this.#bus.alone === true) continue
-        const bytes = encodeBatch(batch)
+        const bytes = encodeBatch(batch, epoch)
         for (const channel of batch.channels) this.#bus.publish(channel, bytes)
       }
     } catch (error) {

@@ -44,7 +44,7 @@ describe('attach, in every order with what happens meanwhile', { timeout: 60_000
           await schedule.step(`commit ${i}`)
           const items = [fleet.item(group)]
           const results = await fleet.storage.appendMessages({ nodeId, now: 1, items })
-          void schedule.step(`publish ${i}`).then(() => publisher.publish(items, results))
+          void schedule.step(`publish ${i}`).then(() => publisher.publish(items, results, 1))
         }
       })()
       return () => end(fleet)

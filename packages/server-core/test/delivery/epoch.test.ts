@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { encodeBatch } from '../../src/delivery/bus-frames.js'
+import { LiveMessage } from '../../src/delivery/live-message.js'
 import { createNode } from '../../src/node.js'
+import { takeBusFrame } from '../../src/node-life.js'
 import { resolveOptions } from '../../src/options.js'
 import type { UserDirectory } from '../../src/ports/index.js'
 import { TestClock } from '../support/test-clock.js'
@@ -31,6 +34,37 @@ describe('what was read of an old epoch', () => {
     }
     expect((await read(fleet)).epoch).toBe(1)
     expect((await read(fleet)).epoch).toBe(2)
+  })
+})
+
+describe('messages of an old epoch', () => {
+  const late = { conversationId: 'g~g', memberVersion: 1, channels: ['group:g'], firstSeq: 2, messages: [new LiveMessage('g~g', 2, '{}')] }
+
+  async function restored() {
+    const fleet = await Fleet.start(1)
+    await fleet.group('g', ['ann'])
+    await fleet.append(0, 'g~g')
+    const ann = await fleet.attached(0, 'ann')
+    await fleet.storage.raiseEpoch()
+    await fleet.quiet(20_000)
+    return { fleet, ann, node: fleet.node(0) }
+  }
+
+  it('that another node sends late are nobody’s, as their seqs may be other entries by now', async () => {
+    const { ann, node } = await restored()
+    expect(takeBusFrame(node, encodeBatch(late, 1))).toBe(true)
+    expect(ann.seqs('g~g')).toEqual([])
+    takeBusFrame(node, encodeBatch(late, 2))
+    expect(ann.seqs('g~g')).toEqual([2])
+  })
+
+  it('that a lane had asked for before are left to the feed', async () => {
+    const { ann, node, fleet } = await restored()
+    const committed = { ok: true, seq: 2, ord: 0, timestamp: 1, duplicate: false, memberVersion: 1 } as const
+    node.publisher.publish([fleet.item('g~g')], [committed], 1)
+    expect(ann.seqs('g~g')).toEqual([])
+    node.publisher.publish([fleet.item('g~g')], [committed], 2)
+    expect(ann.seqs('g~g')).toEqual([2])
   })
 })
 

@@ -1,11 +1,12 @@
 import { groupConversationId, type Summary } from '@innerline/protocol'
 import { onTestFinished } from 'vitest'
-import { CommittedPublisher, decodeFrame, type LiveMessage, type Subscriber } from '../../src/delivery/index.js'
+import { CommittedPublisher, type LiveMessage, type Subscriber } from '../../src/delivery/index.js'
 import { fingerprint } from '../../src/domain/fingerprint.js'
 import { memoryControls, type MemoryControls } from '../../src/memory/controls.js'
 import { createMemoryData, type MemoryData } from '../../src/memory/data.js'
 import { memoryStorage } from '../../src/memory/storage.js'
 import { createNode, type Node } from '../../src/node.js'
+import { takeBusFrame } from '../../src/node-life.js'
 import { resolveOptions } from '../../src/options.js'
 import type { AppendItem, Bus, Storage } from '../../src/ports/index.js'
 import { TestClock } from '../support/test-clock.js'
@@ -169,12 +170,8 @@ export class Fleet {
     const log = (level: string) => (fields: object, message?: string) => void this.logged.push({ level, fields, message })
     const logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') }
     const node = createNode(resolveOptions({ authenticate: () => null, storage, bus, clock, ids, logger }))
-    const { index, hints, feedReader, feedKeeper, epoch } = node
-    node.bus.onMessage((_channel, bytes) => {
-      const frame = decodeFrame(bytes)
-      if (frame?.kind === 'messages') index.accept(frame.batch)
-      else if (frame !== undefined) hints.receive(frame.hint)
-    })
+    const { index, feedReader, feedKeeper, epoch } = node
+    node.bus.onMessage((_channel, bytes) => void takeBusFrame(node, bytes))
     node.bus.onInterrupted(() => void feedReader.readNow())
     await node.bus.start()
     epoch.current = (await feedReader.start()).epoch
@@ -183,7 +180,15 @@ export class Fleet {
       await node.bus.close()
       await Promise.all([feedReader.stop(), feedKeeper.stop()])
     }
-    const member: FleetNode = { ...node, clock, ids, gate, calls, kill, publisher: new CommittedPublisher(index, node.bus, logger) }
+    const member: FleetNode = {
+      ...node,
+      clock,
+      ids,
+      gate,
+      calls,
+      kill,
+      publisher: new CommittedPublisher(index, node.bus, logger, () => epoch.current),
+    }
     this.nodes.push(member)
     return member
   }
@@ -239,7 +244,7 @@ export class Fleet {
     const results = await this.storage.appendMessages({ nodeId: this.node(node).nodeId, now: this.clock.now(), items: [item] })
     const [result] = results
     if (result?.ok !== true) throw new Error(`The entry was refused: ${result?.code}`)
-    if (!silent) this.node(node).publisher.publish([item], results)
+    if (!silent) this.node(node).publisher.publish([item], results, this.node(node).epoch.current)
     return result.seq
   }
 

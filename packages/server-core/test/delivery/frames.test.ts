@@ -22,8 +22,8 @@ describe('frames on the bus', () => {
         const messages = bodies.map(
           (body, i) => new LiveMessage(head.conversationId, head.firstSeq + i, JSON.stringify({ body: JSON.parse(body) as unknown })),
         )
-        const frame = decodeFrame(encodeBatch({ ...head, messages }))
-        expect(frame).toEqual({ kind: 'messages', batch: { ...head, messages } })
+        const frame = decodeFrame(encodeBatch({ ...head, messages }, 3))
+        expect(frame).toEqual({ kind: 'messages', batch: { ...head, messages }, epoch: 3 })
       }),
     )
   })
@@ -77,10 +77,8 @@ describe('frames on the bus', () => {
   })
 
   it('cut off at any byte bring at most messages that are whole but for the last', () => {
-    const whole = encodeBatch({
-      ...{ conversationId: 'g~g', memberVersion: 1, channels: ['group:g'], firstSeq: 1 },
-      messages: [new LiveMessage('g~g', 1, '{"a":1}'), new LiveMessage('g~g', 2, '{"b":2}')],
-    })
+    const messages = [new LiveMessage('g~g', 1, '{"a":1}'), new LiveMessage('g~g', 2, '{"b":2}')]
+    const whole = encodeBatch({ conversationId: 'g~g', memberVersion: 1, channels: ['group:g'], firstSeq: 1, messages }, 1)
     for (let length = 0; length < whole.length; length++) expect(() => decodeFrame(whole.subarray(0, length))).not.toThrow()
   })
 })
