@@ -46,6 +46,7 @@ export class GivenOut {
   restored(epoch: number): void {
     this.#epoch = epoch
     this.#void = true
+    this.doubted()
   }
 
   /** The node begins an attach; while it drops messages, that proves nothing. */
