@@ -35,6 +35,9 @@ export class Network {
       const random = this.#random.fork(`wire ${scheduler.steps}`)
       const onEnd = (ended: Wire): void => void this.wires.delete(ended)
       const givenOut = this.#follow(device)
+      // A node that has not heard of a restore goes by the old log.
+      const { epoch } = this.#world.database.data
+      if (node.node.epoch.current !== epoch) givenOut.restored(epoch)
       const wire = new Wire({ client, device, node: node.process, scheduler, random, conditions: conditions.network, givenOut, onEnd })
       this.wires.add(wire)
       trace.line(device.name, () => `reaches ${name}`)

@@ -26,7 +26,8 @@ export interface DatabaseConditions {
 /** How things stood when a call was made. */
 interface Asked {
   readonly askedAt: number
-  readonly knewEpoch: boolean
+  /** The epoch its node believed in; undefined for nodes that are no more. */
+  readonly epoch: number | undefined
 }
 
 /** Called around each call of a node; a fault may end the node there. */
@@ -40,8 +41,8 @@ export class Database {
   readonly admin: Storage
   readonly controls: MemoryControls
   watch: CallWatch = () => {}
-  /** Whether a node knows of the epoch in force. */
-  knowsEpoch: (process: Process) => boolean = () => true
+  /** The epoch that a node believes in. */
+  epochOf: (process: Process) => number | undefined = () => undefined
   /** Called when a node hears that its place in the feed is no more. */
   onStale: (process: Process) => void = () => {}
   readonly #feeds = new WeakMap<FeedPosition, FeedSeen>()
@@ -89,7 +90,7 @@ export class Database {
 
   #call(process: Process, method: string, args: readonly unknown[], execute: () => Promise<unknown>): Promise<unknown> {
     const { random, conditions, scheduler, trace } = this
-    const asked = { askedAt: scheduler.steps, knewEpoch: this.knowsEpoch(process) }
+    const asked = { askedAt: scheduler.steps, epoch: this.epochOf(process) }
     // Letting go of a storage asks nothing of the database.
     const fallible = method !== 'close'
     const [refused, lost] = [fallible && random.chance(conditions.refused), fallible && random.chance(conditions.lostAnswer)]
@@ -158,11 +159,11 @@ export class Database {
     )
   }
 
-  #observe(process: Process, method: string, args: readonly unknown[], result: unknown, { askedAt, knewEpoch }: Asked): void {
+  #observe(process: Process, method: string, args: readonly unknown[], result: unknown, { askedAt, epoch }: Asked): void {
     const { recorder } = this
     if (method === 'appendMessages') recorder.appended(process.name, args[0] as AppendBatch, askedAt)
     else if (method === 'advanceCursors') {
-      recorder.cursorsMoved(args[0] as readonly CursorMove[], result as readonly (CursorState | undefined)[], knewEpoch)
+      recorder.cursorsMoved(args[0] as readonly CursorMove[], result as readonly (CursorState | undefined)[], epoch === this.data.epoch)
     } else if (method === 'changes' && (result as ChangeBatch).tooOld) {
       this.#feeds.set((result as ChangeBatch).position, recorder.feedFrom(`${process.name} from step ${this.scheduler.steps}`))
     } else if (method === 'startPosition') {

@@ -57,10 +57,7 @@ export class World {
     this.database.watch = (process, method, phase) => this.#perhapsDie(process, method, phase)
     this.bus = new BusNetwork(scheduler, random.fork('bus'), this.conditions.bus, trace)
     this.network = new Network(this)
-    this.database.knowsEpoch = (process) => {
-      const node = this.slots.find((slot) => slot.node?.process === process)?.node?.node
-      return node === undefined || node.epoch.current === this.database.data.epoch
-    }
+    this.database.epochOf = (process) => this.slots.find((slot) => slot.node?.process === process)?.node?.node.epoch.current
     this.database.onStale = (process) => this.network.doubted(process)
     this.presence = new PresenceTable(this.database.machine.clock)
     this.slots = Array.from({ length: NODES }, (_, i) => ({ name: `node ${'ABC'[i]}`, node: undefined, runs: 0 }))
