@@ -440,7 +440,7 @@ describe('delivery', () => {
   )
   it('tells every entry once, in order, whatever happens to frames, pages and sockets', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(anyMove, { minLength: 1, maxLength: 25 }), async (moves) => {
+      fc.asyncProperty(fc.array(anyMove, { minLength: 1, maxLength: 25, size: 'max' }), async (moves) => {
         const { im, server, chat, messages, clock } = await connected(fill(2))
         const sending: Promise<unknown>[] = []
         chat.open()

@@ -155,7 +155,7 @@ describe('the life of an own message', () => {
   it('is on a socket only once the store knows, ends once, and is never taken back after it was written', () => {
     const anyEvent = fc.constantFrom<EntryEvent>(...Object.values(EVENTS))
     fc.assert(
-      fc.property(fc.array(anyEvent, { maxLength: 40 }), (events) => {
+      fc.property(fc.array(anyEvent, { maxLength: 40, size: 'max' }), (events) => {
         let state: EntryState = { phase: 'queued', written: false, attempts: 0 }
         let known = false
         let onSocket = false

@@ -328,41 +328,45 @@ describe('the outbox', () => {
   const anyFault = fc.constantFrom('ok', 'ok', 'loseReceipt', 'loseEcho', 'loseBoth', 'drop', 'closeBefore', 'closeAfter', 'busy', 'muted')
   it('stores each message once and in order, and settles every promise, whatever is lost', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(anyFault, { minLength: 1, maxLength: 60 }), fc.integer({ min: 1, max: 12 }), async (faults, count) => {
-        const { im, server, clock, messages } = await connected()
-        let turn = 0
-        const refused = new Set<string>()
-        server.onSend = (connection, frame) => {
-          if (frame.headers['destination'] !== '/app/chat.sendMessage') return 'default'
-          const fault = faults[turn++] ?? 'ok'
-          const { msgId } = JSON.parse(frame.body)
-          server.fanOut = () => fault !== 'loseEcho' && fault !== 'loseBoth'
-          if (fault === 'drop') return 'ignore'
-          if (fault === 'busy' || (fault === 'muted' && !server.log(DIRECT).some((entry) => entry.msgId === msgId))) {
-            if (fault === 'muted') refused.add(msgId)
-            connection.refuse(msgId, fault === 'busy' ? 'BUSY' : 'MUTED', { retryAfterMs: 500 })
+      fc.asyncProperty(
+        fc.array(anyFault, { minLength: 1, maxLength: 60, size: 'max' }),
+        fc.integer({ min: 1, max: 12 }),
+        async (faults, count) => {
+          const { im, server, clock, messages } = await connected()
+          let turn = 0
+          const refused = new Set<string>()
+          server.onSend = (connection, frame) => {
+            if (frame.headers['destination'] !== '/app/chat.sendMessage') return 'default'
+            const fault = faults[turn++] ?? 'ok'
+            const { msgId } = JSON.parse(frame.body)
+            server.fanOut = () => fault !== 'loseEcho' && fault !== 'loseBoth'
+            if (fault === 'drop') return 'ignore'
+            if (fault === 'busy' || (fault === 'muted' && !server.log(DIRECT).some((entry) => entry.msgId === msgId))) {
+              if (fault === 'muted') refused.add(msgId)
+              connection.refuse(msgId, fault === 'busy' ? 'BUSY' : 'MUTED', { retryAfterMs: 500 })
+              return 'ignore'
+            }
+            if (fault === 'closeBefore') {
+              connection.close(1006)
+              return 'ignore'
+            }
+            const headers = fault === 'loseReceipt' || fault === 'loseBoth' ? {} : frame.headers
+            server.answer(connection, { ...frame, headers: { ...headers, destination: '/app/chat.sendMessage' } })
+            if (fault === 'closeAfter') connection.close(1006)
             return 'ignore'
           }
-          if (fault === 'closeBefore') {
-            connection.close(1006)
-            return 'ignore'
-          }
-          const headers = fault === 'loseReceipt' || fault === 'loseBoth' ? {} : frame.headers
-          server.answer(connection, { ...frame, headers: { ...headers, destination: '/app/chat.sendMessage' } })
-          if (fault === 'closeAfter') connection.close(1006)
-          return 'ignore'
-        }
-        const chat = im.conversations.direct('bob')
-        chat.open()
-        const sending = Array.from({ length: count }, (_, i) => chat.send(text(String(i))))
-        await clock.advance(60 * 60_000)
-        const outcomes = await Promise.all(sending.map(codeOf))
-        const stored = server.log(DIRECT).map(({ body }) => Number((body as { text: string }).text))
-        expect(stored).toEqual(sending.flatMap(({ local }, i) => (refused.has(local.msgId) ? [] : [i])))
-        expect(outcomes).toEqual(sending.map(({ local }) => (refused.has(local.msgId) ? 'MUTED' : 'resolved')))
-        expect(messages.map(({ seq }) => seq)).toEqual(stored.map((_, i) => i + 1))
-        await im.destroy()
-      }),
+          const chat = im.conversations.direct('bob')
+          chat.open()
+          const sending = Array.from({ length: count }, (_, i) => chat.send(text(String(i))))
+          await clock.advance(60 * 60_000)
+          const outcomes = await Promise.all(sending.map(codeOf))
+          const stored = server.log(DIRECT).map(({ body }) => Number((body as { text: string }).text))
+          expect(stored).toEqual(sending.flatMap(({ local }, i) => (refused.has(local.msgId) ? [] : [i])))
+          expect(outcomes).toEqual(sending.map(({ local }) => (refused.has(local.msgId) ? 'MUTED' : 'resolved')))
+          expect(messages.map(({ seq }) => seq)).toEqual(stored.map((_, i) => i + 1))
+          await im.destroy()
+        },
+      ),
       { numRuns: 40 },
     )
   }, 60_000)

@@ -87,7 +87,8 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
         watchAge(entry)
         return save(entry)
       case 'noting':
-        return save(entry).then(() => move(entry, { type: 'noted' }))
+        // Not of an earlier attempt, behind which the store may have been told otherwise since.
+        return save(entry).then(() => entry.state === state && move(entry, { type: 'noted' }))
       case 'sending':
         if (!ports.send(SEND_DESTINATIONS.sendMessage, sendBodyOf(record, ports.userId()), msgId)) {
           active = false
