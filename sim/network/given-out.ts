@@ -49,9 +49,12 @@ export class GivenOut {
     this.doubted()
   }
 
-  /** The node begins an attach; while it drops messages, that proves nothing. */
-  attachBegins(lagging: boolean): void {
+  /** The node begins an attach; while it drops messages, that proves nothing. `epoch` is the one it believes in. */
+  attachBegins(lagging: boolean, epoch: number): void {
     this.#sound = !lagging
+    if (!this.#void || epoch < this.#epoch) return
+    for (const map of [this.#known, this.#covered, this.#owed]) map.clear()
+    this.#void = false
   }
 
   /** It has ended well: its summary is queued, and whatever happens now comes after it. */
@@ -93,9 +96,7 @@ export class GivenOut {
 
   #summary({ conversations, epoch }: Summary): void {
     const sound = this.#summaries.shift() === true
-    if (epoch < this.#epoch) return
-    if (this.#void) for (const map of [this.#known, this.#covered, this.#owed]) map.clear()
-    this.#void = false
+    if (epoch < this.#epoch || this.#void) return
     for (const { conversationId, headSeq } of conversations) {
       this.#known.set(conversationId, Math.max(this.#known.get(conversationId) ?? 0, headSeq))
       this.#covered.set(conversationId, Math.max(this.#covered.get(conversationId) ?? 0, headSeq))

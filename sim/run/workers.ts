@@ -12,8 +12,15 @@ interface Order {
   readonly count: number
 }
 
-/** Plays seeds in child processes, `done` being called with each outcome, in no order. */
-export async function playMany(options: RunOptions, done: (outcome: Outcome) => void): Promise<void> {
+/**
+ * Plays seeds in child processes, `done` being called with each outcome, in no order. `program` is the bundled simulator they run, this
+ * one by default.
+ */
+export async function playMany(
+  options: Pick<RunOptions, 'from' | 'runs' | 'minutes' | 'jobs' | 'first'>,
+  done: (outcome: Outcome) => void,
+  program = process.argv[1] as string,
+): Promise<void> {
   const { from, runs, minutes, jobs, first } = options
   const until = minutes === undefined ? Number.POSITIVE_INFINITY : performance.now() + minutes * 60_000
   let next = from
@@ -28,15 +35,15 @@ export async function playMany(options: RunOptions, done: (outcome: Outcome) => 
     done(one)
     if (first && one.violations.length > 0) stop = true
   }
-  await Promise.all(Array.from({ length: Math.min(jobs, Math.ceil(runs / CHUNK)) }, () => keepBusy(order, outcome)))
+  await Promise.all(Array.from({ length: Math.min(jobs, Math.ceil(runs / CHUNK)) }, () => keepBusy(program, order, outcome)))
 }
 
 /** One worker after another, as one that hangs or dies is replaced. */
-async function keepBusy(order: () => Order | undefined, done: (outcome: Outcome) => void): Promise<void> {
+async function keepBusy(program: string, order: () => Order | undefined, done: (outcome: Outcome) => void): Promise<void> {
   let rest: Order | undefined
   for (let mine = rest ?? order(); mine !== undefined; mine = rest ?? order()) {
     rest = await new Promise<Order | undefined>((resolve) => {
-      const child = fork(process.argv[1] as string, ['--worker'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+      const child = fork(program, ['--worker'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
       attend(child, mine as Order, order, done, resolve)
     })
   }

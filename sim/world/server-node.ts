@@ -106,11 +106,11 @@ export class ServerNode {
     await closeNode(this.node, this.#logger)
   }
 
-  #watchAttaches({ index }: Node): void {
+  #watchAttaches({ index, epoch }: Node): void {
     const attach = index.attach.bind(index)
     index.attach = async (subscriber) => {
       const given = this.#world.network.givenTo(subscriber)
-      given?.attachBegins((subscriber as Connection).queue.lagging)
+      given?.attachBegins((subscriber as Connection).queue.lagging, epoch.current)
       await attach(subscriber)
       given?.attachEnded()
     }
