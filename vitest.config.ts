@@ -43,7 +43,7 @@ export default defineConfig({
       {
         resolve: { alias },
         test: {
-          // Not a stage of `npm test` yet: they find more than the adapter, which is in work, can stand.
+          // A share of what `node scripts/kill-tests.mjs` does at length.
           name: 'kill',
           include: ['packages/*/test/kill/**/*.service.test.ts'],
           globalSetup: ['scripts/services/vitest-setup.ts'],

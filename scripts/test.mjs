@@ -38,6 +38,7 @@ const stages = {
   lint: () => command('node', ['scripts/lint.mjs']),
   unit: () => vitest('unit'),
   service: () => vitest('service'),
+  kill: () => vitest('kill'),
   build: () => buildPackages().then(() => true),
   size: () => buildPackages().then(() => command('node', ['scripts/size.mjs'])),
   e2e: endToEnd,

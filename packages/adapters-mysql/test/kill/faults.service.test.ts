@@ -10,10 +10,12 @@ describe.runIf(privateServers.includes('mariadb'))('a kill run on a log with a f
   const server = ownServer('mariadb')
 
   const rulesBroken = async (fault: Fault | undefined): Promise<readonly Rule[]> => {
-    const { url: uri } = server()
-    // Between its answer and its COMMIT a connection with this fault is idle.
-    const harm = killConnections({ uri, everyMs: 5, busyShare: fault === 'ack-before-commit' ? 0 : 0.6 })
-    const { history } = await killRun({ uri, kind: 'reference', fault, appends: 1_200, seed: 4, harm })
+    // Between its answer and its COMMIT a connection with the first fault is idle. The others need no kill to show: too many would keep
+    // two writers of one message apart, and readers from reading between two commits.
+    const harm = killConnections(
+      fault === 'ack-before-commit' ? { uri: server().url, everyMs: 5, busyShare: 0 } : { uri: server().url, everyMs: 20 },
+    )
+    const { history } = await killRun({ uri: server().url, kind: 'reference', fault, appends: 1_200, sharedEvery: 2, harm })
     return [...new Set(checkHistory(history).violations.map(({ rule }) => rule))]
   }
 
@@ -28,6 +30,9 @@ describe.runIf(privateServers.includes('mariadb'))('a kill run on a log with a f
     ['feed-above-last', 'feed-hole'],
     ['cursor-read-modify-write', 'cursor-backward'],
   ])('finds %s by %s', async (fault, rule) => {
-    expect(await rulesBroken(fault)).toContain(rule)
+    // Whether two things meet is chance, on a busy machine more so: what the tests of the adapter do once shows it in one of three.
+    let broken: readonly Rule[] = []
+    for (let run = 0; run < 3 && !broken.includes(rule); run++) broken = await rulesBroken(fault)
+    expect(broken).toContain(rule)
   })
 })

@@ -1,19 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { type AppendItem, isImError, type Storage, systemClock } from '@innerline/server-core'
-import { checkHistory, type Attempt, type CursorObservation, type Verdict } from '../../../../sim/checker/index.js'
-import { AppendLanes } from '../../../../sim/kill/append-lanes.js'
+import type { Storage } from '@innerline/server-core'
+import { checkHistory, type Verdict } from '../../../../sim/checker/index.js'
 import { mysqlStorage } from '../../src/index.js'
 import { FeedWatch } from './feed-watch.js'
+import { Control, Others, type Span, USER } from './freeze-bystanders.js'
 import { FreezingRelay } from './freezing-relay.js'
 import { readLog } from './kill-run.js'
-import { messageOf, monotonicNow, sleep } from './messages.js'
+import { monotonicNow, sleep } from './messages.js'
 import type { Occupation } from './victim.js'
 import { WorkerProcess } from './worker-process.js'
 
 const FROZEN_MS = 6_000
 const TRAP_MS = 15_000
-const PAUSE_MS = 60
-const USER = 'user-0'
 
 /** Where each occupation is frozen: behind its head lock and before its COMMIT, or as its statement's answer comes. */
 const TRAPS: Readonly<Record<Occupation, { readonly pattern: RegExp; readonly at: 'request' | 'response' }>> = {
@@ -29,12 +27,17 @@ export interface FreezeRun {
   readonly verdict: Verdict
   /** From the freeze to the first acknowledgement of an append to the frozen process's conversation that began after it. */
   readonly resumedAfterMs: number
-  /** While the process was frozen: the slowest append and the slowest cursor move in any other conversation. */
+  /**
+   * While the process was frozen: the slowest append and the slowest cursor move in any other conversation. Like all of these times, less
+   * what an append took meanwhile that has nothing to do with it: that much the machine was busy with other things.
+   */
   readonly slowestElsewhereMs: number
   readonly slowestCursorMs: number
   /** As above, of the cursor row that the frozen process's own append raises. */
   readonly slowestOwnCursorMs: number
   readonly appendsElsewhere: number
+  /** The slowest of those appends that have nothing to do with it. */
+  readonly slowestControlMs: number
 }
 
 /** A process ready to be frozen. `go` may be called once; several runs that go together do not wait for each other's processes to start. */
@@ -50,14 +53,17 @@ export async function prepareFreeze(uri: string, occupation: Occupation): Promis
   const conversations = Array.from({ length: 13 }, (_, i) => `g~${namespace}-${i}`) as [string, ...string[]]
   const relay = await FreezingRelay.start(uri)
   const storage = mysqlStorage({ uri, namespace, logger: { warn: () => undefined } })
+  const control = new Control(uri)
   let victim: WorkerProcess | undefined
   const end = async (): Promise<void> => {
     victim?.kill()
     await storage.close()
+    await control.close()
     await relay.stop()
   }
   try {
     await storage.start()
+    await control.start()
     for (const conversationId of conversations)
       await storage.openConversation({ conversationId, chatType: 'group', userIds: [USER, 'user-1'], nodeId: 'others', now: Date.now() })
     const rounds = occupation === 'tx-reading' ? 3 : 20
@@ -65,7 +71,7 @@ export async function prepareFreeze(uri: string, occupation: Occupation): Promis
     const started = new WorkerProcess(task)
     victim = started
     await started.ready
-    return { go: () => observe({ occupation, conversations, relay, storage, victim: started }).finally(end) }
+    return { go: () => observe({ occupation, conversations, relay, storage, control, victim: started }).finally(end) }
   } catch (error) {
     await end()
     throw error
@@ -77,13 +83,15 @@ interface Scene {
   readonly conversations: readonly [string, ...string[]]
   readonly relay: FreezingRelay
   readonly storage: Storage
+  readonly control: Control
   readonly victim: WorkerProcess
 }
 
-async function observe({ occupation, conversations, relay, storage, victim }: Scene): Promise<FreezeRun> {
+async function observe({ occupation, conversations, relay, storage, control, victim }: Scene): Promise<FreezeRun> {
   const feed = new FeedWatch(`reader beside ${occupation}`, storage, conversations, true)
   await feed.started()
   const others = new Others(storage, conversations)
+  const controlled = control.run()
   const { pattern, at } = TRAPS[occupation]
   const sprung = relay.trap(pattern, at, () => victim.freeze())
   victim.begin()
@@ -94,122 +102,27 @@ async function observe({ occupation, conversations, relay, storage, victim }: Sc
   relay.release()
   await Promise.race([victim.done, late(`${occupation} did not go on when it woke`)])
   await others.stop()
+  control.stop()
+  await controlled
   const attempts = [...others.attempts, ...victim.attempts]
   const log = (await Promise.all(conversations.map((conversationId) => readLog(storage, conversationId)))).flat()
   const heads = await storage.readHeads(conversations)
   const readers = [await feed.finish(TRAP_MS, false)]
   const during = (each: Span): boolean => (each.endedAt ?? wokenAt) > frozenAt && each.startedAt < wokenAt
   const longest = (each: readonly Span[]): number =>
-    each.filter(during).reduce((most, { startedAt, endedAt }) => Math.max(most, (endedAt ?? wokenAt) - startedAt), 0)
+    each.filter(during).reduce((most, { startedAt, endedAt = wokenAt }) => Math.max(most, control.beyond(startedAt, endedAt)), 0)
   const [held] = conversations
   const there = others.attempts.filter((each) => each.conversationId !== held)
   const after = others.attempts.filter((each) => each.conversationId === held && each.startedAt > frozenAt && each.outcome?.ok)
   return {
     occupation,
     verdict: checkHistory({ attempts, log, heads, readers, cursors: others.cursors }),
-    resumedAfterMs: Math.min(...after.map((each) => each.endedAt as number)) - frozenAt,
+    resumedAfterMs: control.beyond(frozenAt, Math.min(...after.map((each) => each.endedAt as number))),
     slowestElsewhereMs: longest(there),
     slowestCursorMs: longest(others.moves.filter((move) => move.conversationId !== held)),
     slowestOwnCursorMs: longest(others.moves.filter((move) => move.conversationId === held)),
     appendsElsewhere: there.filter(during).length,
-  }
-}
-
-interface Span {
-  readonly startedAt: number
-  readonly endedAt?: number | undefined
-}
-
-/** Other writers: one strand to each conversation, all through one node's lanes, and two that move cursors: the frozen process's own, and another's elsewhere. */
-class Others {
-  readonly attempts: Attempt[] = []
-  readonly cursors: CursorObservation[] = []
-  /** Cursor moves, answered or not. */
-  readonly moves: (Span & { readonly conversationId: string })[] = []
-  readonly #lanes: AppendLanes
-  readonly #running: Promise<unknown>
-  #stopped = false
-
-  constructor(
-    private readonly storage: Storage,
-    [held, ...elsewhere]: readonly [string, ...string[]],
-  ) {
-    this.#lanes = new AppendLanes({
-      storage,
-      clock: systemClock,
-      nodeId: 'others',
-      lanes: 4,
-      queueItems: 1_000,
-      onCommitted: () => undefined,
-    })
-    this.#running = Promise.all([
-      this.#write(held),
-      ...elsewhere.map((each) => this.#write(each)),
-      this.#move(held, USER),
-      this.#move(elsewhere[0] ?? held, 'user-1'),
-    ])
-    this.#running.catch(() => undefined)
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true
-    await this.#running
-  }
-
-  async #write(conversationId: string): Promise<void> {
-    for (let n = 0; !this.#stopped; n++) {
-      const item = messageOf(`others/${conversationId}/${n}`, conversationId, 'user-1')
-      while (!(await this.#append(item)) && !this.#stopped) await sleep(PAUSE_MS)
-      await sleep(PAUSE_MS)
-    }
-  }
-
-  /** Whether it is settled. */
-  async #append(item: AppendItem): Promise<boolean> {
-    const { bodyJson: content, conversationId, msgId, fromUserId, countable } = item
-    const startedAt = monotonicNow()
-    const outcome = await this.#answer(item)
-    this.attempts.push({
-      writer: 'others',
-      conversationId,
-      msgId,
-      fromUserId,
-      content,
-      countable,
-      startedAt,
-      endedAt: monotonicNow(),
-      outcome,
-    })
-    return outcome.ok
-  }
-
-  async #answer(item: AppendItem): Promise<NonNullable<Attempt['outcome']>> {
-    try {
-      const result = await this.#lanes.append(item)
-      if (!result.ok) return { ok: false, code: result.code, final: result.code !== 'BUSY' && result.code !== 'UNAVAILABLE' }
-      const { seq, ord, timestamp, duplicate } = result
-      return { ok: true, seq, ord, timestamp, duplicate }
-    } catch (error) {
-      if (!isImError(error)) throw error
-      return { ok: false, code: error.code, final: false }
-    }
-  }
-
-  async #move(conversationId: string, userId: string): Promise<void> {
-    for (let n = 1; !this.#stopped; n++) {
-      const startedAt = monotonicNow()
-      try {
-        // One further each time, so that each writes.
-        const [state] = await this.storage.advanceCursors([{ conversationId, userId, deliveredSeq: n, readSeq: 0 }])
-        if (state === undefined) throw new Error(`${userId} has no cursor in ${conversationId}.`)
-        const { deliveredSeq, readSeq } = state
-        this.cursors.push({ userId, conversationId, startedAt, endedAt: monotonicNow(), deliveredSeq, readSeq })
-      } catch (error) {
-        if (!isImError(error)) throw error
-      }
-      this.moves.push({ conversationId, startedAt, endedAt: monotonicNow() })
-      await sleep(PAUSE_MS)
-    }
+    slowestControlMs: control.slowest(frozenAt, wokenAt),
   }
 }
 
@@ -219,5 +132,6 @@ export const freezeLine = (run: FreezeRun): string =>
   [
     `frozen in ${run.occupation}: its conversation goes on after ${Math.round(run.resumedAfterMs)} ms`,
     `slowest of ${run.appendsElsewhere} appends elsewhere ${Math.round(run.slowestElsewhereMs)} ms, slowest cursor move ${Math.round(run.slowestCursorMs)} ms, of its own cursor ${Math.round(run.slowestOwnCursorMs)} ms`,
+    `slowest append that has nothing to do with it ${Math.round(run.slowestControlMs)} ms`,
     `${run.verdict.figures.entries} stored, violations ${run.verdict.violations.length}`,
   ].join('; ')

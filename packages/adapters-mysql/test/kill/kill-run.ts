@@ -17,6 +17,10 @@ export interface KillRunOptions {
   readonly processes?: number
   readonly writers?: number
   readonly conversations?: number
+  /** With 5, a fifth of all appends are repeats. */
+  readonly sharedEvery?: number
+  /** Appends of one writer under way at once: the fewer, the more and the smaller the batches. */
+  readonly window?: number
   readonly seed?: number
   /** Does the damage while the load runs; ends soon after `ended` is aborted. */
   readonly harm: (run: RunUnderHarm) => Promise<void>
@@ -49,7 +53,8 @@ export async function killRun(options: KillRunOptions): Promise<KillRun> {
   const spec: TargetSpec = { uri, namespace, kind, fault }
   const users = Array.from({ length: 6 }, (_, i) => `user-${i}`)
   const conversations = Array.from({ length: options.conversations ?? 20 }, (_, i) => `g~${namespace}-${i}`)
-  const load: Load = { seed, writers, appends: options.appends, conversations, users, window: 25, movesPerSecond: 200 }
+  const { appends, window = 25, sharedEvery = 5 } = options
+  const load: Load = { seed, writers, appends, conversations, users, window, sharedEvery, movesPerSecond: 200 }
   const target = openTarget(spec)
   await target.start()
   const started: WorkerProcess[] = []
@@ -71,12 +76,7 @@ export async function killRun(options: KillRunOptions): Promise<KillRun> {
     const acknowledged = (): number => started.reduce((sum, worker) => sum + worker.acknowledged, 0)
     const harm = options.harm({ workers: started, conversations, ended: ended.signal, acknowledged })
     harm.catch(() => undefined)
-    const late = startLate(
-      () => new FeedWatch('reader from the middle', target, conversations, false),
-      acknowledged,
-      options.appends,
-      ended.signal,
-    )
+    const late = startLate(() => new FeedWatch('reader from the middle', target, conversations, false), acknowledged, appends, ended.signal)
     // A server that does not come back is what is wrong then, not the writers that wait for it.
     await Promise.race([done, harm.then(() => done)]).finally(() => ended.abort())
     await harm

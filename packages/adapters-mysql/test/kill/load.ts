@@ -11,15 +11,13 @@ export interface Load {
   readonly users: readonly string[]
   /** Appends of one writer under way at once. */
   readonly window: number
+  /** Of so many appends of a writer one is sent by another process as well, at about the same time. */
+  readonly sharedEvery: number
   /** Cursor moves per worker and second. */
   readonly movesPerSecond: number
 }
 
-/**
- * Of five appends one is sent by two writers of different processes at about the same time, and of ten one repeats an earlier one of its
- * writer: a fifth of all are repeats.
- */
-const SHARED_EVERY = 5
+/** Of ten appends that are not shared, one repeats an earlier one of its writer. */
 const REPEAT_SHARE = 0.1
 
 /** The appends of one writer, in order. Writers 2k and 2k + 1 share some; a run puts them into different processes. */
@@ -28,7 +26,7 @@ export function* appendsOf(load: Load, writer: number): Generator<AppendItem> {
   const pair = writer >> 1
   const sent: AppendItem[] = []
   for (let n = 0; n < load.appends / load.writers; n++) {
-    if (n % SHARED_EVERY === 0) {
+    if (n % load.sharedEvery === 0) {
       const shared = new Chance(load.seed * 1_000_003 + pair * 100_003 + n)
       yield messageOf(`${load.seed}/pair ${pair}/${n}`, shared.pick(load.conversations), shared.pick(load.users))
     } else if (sent.length > 0 && own.next() < REPEAT_SHARE) {

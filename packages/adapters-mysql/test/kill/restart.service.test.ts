@@ -38,6 +38,8 @@ describe.each(privateServers)('%s, restarted', (name) => {
 
   describe('where readers see a commit before it is on disk', () => {
     const server = ownServer(name)
+    // MySQL tells its start by another table and is slow to come back: that it is noticed there is shown once.
+    const inFull = it.runIf(name === 'mariadb')
 
     it('says so at start, and after a crash gives all nodes one new epoch, before any of them reads', async () => {
       const { url: uri, instances } = server()
@@ -72,7 +74,7 @@ describe.each(privateServers)('%s, restarted', (name) => {
       expect(await nodes[0].raiseEpoch()).toBe(epoch + 1)
     })
 
-    it('is noticed on a connection of the host’s as well, at an orderly restart too, and by a node that starts after it', async () => {
+    inFull('is noticed on a connection of the host’s as well, at an orderly restart too, and by a node that starts after it', async () => {
       const { url: uri, instances } = server()
       const namespace = fresh()
       const pool = mysql.createPool({ uri, connectionLimit: 2 })
@@ -105,7 +107,7 @@ describe.each(privateServers)('%s, restarted', (name) => {
       await pool.end()
     })
 
-    it('makes durable what it answers to a repeat', async () => {
+    inFull('makes durable what it answers to a repeat', async () => {
       const { url: uri, instances } = server()
       const namespace = fresh()
       const node = await start({ uri, namespace })
