@@ -1,6 +1,6 @@
 import type { Clock } from '@innerline/server-core'
 import { type DriverConnection, type Row, runStatements } from './driver.js'
-import { checksumOf, migrations } from './migrations/index.js'
+import { checksumOf, migrations, versionTable } from './migrations/index.js'
 import { readApplied, refuseForeign, refuseOtherSteps } from './schema-check.js'
 import { id, Sql, sql, text } from './sql.js'
 import { classify } from './sql-errors.js'
@@ -8,14 +8,6 @@ import { lockName, placeNames, type Tables } from './tables.js'
 
 const LOCK_SECONDS = 60
 const STEP_MS = 120_000
-
-const versionTable = `CREATE TABLE IF NOT EXISTS t_im_schema_version (
-  version INT UNSIGNED NOT NULL,
-  name VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  checksum CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  applied_at BIGINT NOT NULL,
-  PRIMARY KEY (version)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`
 
 /**
  * Applies what has not been applied, under a named lock: of several nodes that start at once one works and the others find

@@ -84,12 +84,12 @@ for (const { name, uri } of testServers) {
       await expect(verifying().start()).rejects.toThrow(new RegExp(`lacks ${namespace}_t_im_lease`))
     })
 
-    it('loads its files as they are', async () => {
+    it.each(['off', 'verify', 'auto'] as const)('loads its files as they are, once or again, and %s finds them applied', async (mode) => {
       fresh()
-      for (const { text } of migrations.map(sqlFileOf)) {
+      for (const { text } of [...migrations, ...migrations].map(sqlFileOf)) {
         await operator.query(text.replace(/\bt_(cs|im)_/g, `${namespace}_t_$1_`))
       }
-      const storage = mysqlStorage({ uri, namespace, migrations: 'off' })
+      const storage = mysqlStorage({ uri, namespace, migrations: mode })
       await storage.start()
       expect(await storage.epoch()).toBe(1)
       await storage.close()

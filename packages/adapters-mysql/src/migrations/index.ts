@@ -13,11 +13,28 @@ export const SCHEMA_VERSION = Math.max(...migrations.map((migration) => migratio
 /** Tells a changed step from the one that was applied. */
 export const checksumOf = ({ statements }: Migration): string => createHash('sha256').update(statements.join(';\n')).digest('hex')
 
-/** The file's name and text for people who apply migrations with a tool of their own; the namespace is empty in it. */
-export const sqlFileOf = (migration: Migration): { readonly name: string; readonly text: string } => ({
-  name: `${String(migration.version).padStart(4, '0')}_${migration.name}.sql`,
-  text: `${migration.statements.join(';\n\n')};\n`,
-})
+/** Where applied steps are recorded. */
+export const versionTable = `CREATE TABLE IF NOT EXISTS t_im_schema_version (
+  version INT UNSIGNED NOT NULL,
+  name VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  checksum CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  applied_at BIGINT NOT NULL,
+  PRIMARY KEY (version)
+) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`
+
+/**
+ * The file's name and text for people who apply migrations with a tool of their own; the namespace is empty in it. It
+ * records the step as `start()` does, so that `migrations: 'verify'` finds it.
+ */
+export function sqlFileOf(migration: Migration): { readonly name: string; readonly text: string } {
+  const { version, name, statements } = migration
+  const recorded = `INSERT IGNORE INTO t_im_schema_version (version, name, checksum, applied_at)
+VALUES (${version}, '${name}', '${checksumOf(migration)}', UNIX_TIMESTAMP() * 1000)`
+  return {
+    name: `${String(version).padStart(4, '0')}_${name}.sql`,
+    text: `${[...statements, versionTable, recorded].join(';\n\n')};\n`,
+  }
+}
 
 /** Tables and views, by bare name, with the columns that the migrations give them. */
 export function expectedColumns(): ReadonlyMap<string, { readonly view: boolean; readonly columns: readonly string[] }> {

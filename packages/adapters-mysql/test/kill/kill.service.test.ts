@@ -16,6 +16,7 @@ function expectKept(run: KillRun): void {
   expect(entries).toBeLessThan(APPENDS)
   expect(cursorObservations).toBeGreaterThan(100)
   expect(run.history.readers).toHaveLength(2)
+  expect(run.epochs, 'one epoch over all of it').toBe(1)
   expect(run.resolvedFloor, 'gaps have been closed').toBeGreaterThan(0)
 }
 
