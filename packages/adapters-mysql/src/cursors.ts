@@ -1,4 +1,4 @@
-import { type CursorMove, type CursorState, type Head, type Member, unreadOf, visibleRange } from '@innerline/server-core'
+import { type CursorMove, type CursorState, type Head, type Member, endOrdOf, unreadOf, visibleRange } from '@innerline/server-core'
 import { type Database, rowsOf } from './database.js'
 import { headColumns, headOf, memberColumns, memberOf, toOptionalSeq, toSeq, toText } from './rows.js'
 import { byKey, derived, id, type Sql, sql } from './sql.js'
@@ -44,7 +44,14 @@ export class Cursors {
       const { before, head } = place
       const { deliveredSeq, readSeq } = before
       const wanted = advance({ ...place, after: before }, move)?.moved === true
-      return { deliveredSeq, readSeq, unread: unreadOf(head, before), moved: false, ...(wanted ? { held: true } : {}) }
+      return {
+        deliveredSeq,
+        readSeq,
+        unread: unreadOf(head, before),
+        headOrd: endOrdOf(head, before),
+        moved: false,
+        ...(wanted ? { held: true } : {}),
+      }
     })
   }
 
@@ -129,5 +136,5 @@ function advance(place: Place | undefined, move: CursorMove): CursorState | unde
     const readOrd = readSeq === member.readSeq ? member.readOrd : (place.ords.get(readSeq) ?? head.lowOrd)
     place.after = { ...member, readSeq, deliveredSeq, readOrd: Math.max(member.readOrd, readOrd) }
   }
-  return { deliveredSeq, readSeq, unread: unreadOf(head, place.after), moved }
+  return { deliveredSeq, readSeq, unread: unreadOf(head, place.after), headOrd: endOrdOf(head, place.after), moved }
 }

@@ -202,6 +202,8 @@ export type SessionEvent = { readonly at: number } & (
       readonly deliveredSeq: number
       readonly readSeq: number
       readonly unread: number
+      /** `ord` of the newest entry that `unread` counts: the event may come before or after such entries. */
+      readonly headOrd: number
     }
   | {
       readonly event: 'receipt'

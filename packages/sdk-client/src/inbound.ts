@@ -58,7 +58,7 @@ export function createInbound(ports: InboundPorts): (queue: Queue, body: object)
       case 'summary':
         return ports.summary(event)
       case 'cursor':
-        return directory.core(event.conversationId).cursor(event, event.unread)
+        return directory.core(event.conversationId).cursor(event)
       case 'conversation': {
         const { event: _, at: __, ...summary } = event
         return directory.core(event.conversationId).summary(summary as ConversationSummary, false)

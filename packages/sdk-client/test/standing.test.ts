@@ -72,7 +72,7 @@ describe('what is shown of a conversation', () => {
 
   it('follows own cursors of other devices, typing, and forgets typing after five seconds', async () => {
     const { im, server, chat, clock } = await connected(fill(4))
-    server.last.event({ event: 'cursor', conversationId: DIRECT, deliveredSeq: 4, readSeq: 3, unread: 1 })
+    server.last.event({ event: 'cursor', conversationId: DIRECT, deliveredSeq: 4, readSeq: 3, unread: 1, headOrd: 4 })
     server.last.event({ event: 'typing', conversationId: DIRECT, userId: 'bob' })
     await settle()
     expect(chat.getSnapshot()).toMatchObject({ unread: 1, readSeq: 3, typing: ['bob'] })
@@ -135,10 +135,24 @@ describe('what is shown of a conversation', () => {
     const { server, chat } = await connected(fill(3))
     await chat.open()
     chat.markRead()
-    server.last.event({ event: 'cursor', conversationId: DIRECT, deliveredSeq: 3, readSeq: 1, unread: 2 })
+    server.last.event({ event: 'cursor', conversationId: DIRECT, deliveredSeq: 3, readSeq: 1, unread: 2, headOrd: 3 })
     await settle()
     expect(chat.getSnapshot()).toMatchObject({ unread: 0, readSeq: 3 })
   })
+
+  it.each(['before', 'after'])(
+    'counts the same whether a cursor event comes before or after the entries it did not count: %s',
+    async (order) => {
+      const { server, chat } = await connected(fill(3))
+      const told = () => server.last.event({ event: 'cursor', conversationId: DIRECT, deliveredSeq: 3, readSeq: 2, unread: 1, headOrd: 3 })
+      if (order === 'before') told()
+      server.commit(DIRECT, { fromUserId: 'bob' })
+      server.commit(DIRECT, { fromUserId: 'bob' })
+      if (order === 'after') told()
+      await settle()
+      expect(chat.getSnapshot()).toMatchObject({ headSeq: 5, readSeq: 2, unread: 3 })
+    },
+  )
 
   it('asks for the summary when a conversation begins', async () => {
     const { im, server, clock } = await connected(undefined, { open: 'lazy' })

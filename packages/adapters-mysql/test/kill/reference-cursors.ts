@@ -37,5 +37,5 @@ export async function moveCursor(
     userId,
     conversationId,
   ])
-  return { deliveredSeq: delivered, readSeq: read, unread: 0, moved: true }
+  return { deliveredSeq: delivered, readSeq: read, unread: 0, headOrd: 0, moved: true }
 }

@@ -232,8 +232,8 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
       stand(absorb(standing, summary), inTotal)
     },
     head: (seq) => dispatch({ type: 'head', seq }),
-    cursor(cursors: Cursors, unread: number) {
-      if (standing) stand(moveCursor(standing, cursors, unread))
+    cursor(cursors) {
+      if (standing) stand(moveCursor(standing, cursors, cursors))
     },
     receipt: (receipt) => receipts({ receipts: [receipt] }),
     typed: others.typed,

@@ -34,7 +34,7 @@ export interface ConversationCore {
   frame(message: ChatMessage): void
   summary(summary: ConversationSummary, inTotal: boolean): void
   head(seq: number): void
-  cursor(cursors: Cursors, unread: number): void
+  cursor(cursors: Cursors & { readonly unread: number; readonly headOrd: number }): void
   receipt(receipt: Receipt): void
   typed(userId: string): void
   /** An own message was committed and its entry is on its way. */

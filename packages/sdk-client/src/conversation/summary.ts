@@ -87,11 +87,15 @@ export function advanceBy(standing: Standing, entry: ChatMessage, userId: string
   })
 }
 
-/** Own cursors, told by the server (with `unread`) or moved here (without: known only where everything is read). */
-export function moveCursor(standing: Standing, { deliveredSeq, readSeq }: Cursors, unread?: number): Standing {
+/**
+ * Own cursors, `told` by the server with what was unread then, or moved here (where unread is known only if everything is read). What was
+ * seen only grows: an event may come late, and after or before the entries it counted.
+ */
+export function moveCursor(
+  standing: Standing,
+  { deliveredSeq, readSeq }: Cursors,
+  told = readSeq >= standing.headSeq ? { unread: 0, headOrd: standing.headOrd } : undefined,
+): Standing {
   const moved = { ...standing, ...furthest(standing, { deliveredSeq: Math.max(deliveredSeq, readSeq), readSeq }) }
-  const left = unread ?? (readSeq >= standing.headSeq ? 0 : undefined)
-  // A cursor event that crossed a later markRead of ours must not bring the badge back.
-  if (left === undefined || readSeq < standing.readSeq) return moved
-  return withUnread({ ...moved, seenOrd: standing.headOrd - left })
+  return told ? withUnread({ ...moved, seenOrd: Math.max(standing.seenOrd, told.headOrd - told.unread) }) : moved
 }

@@ -6,8 +6,8 @@ import type { Hints } from './hints.js'
 export const notifyCursor =
   (hints: Hints) =>
   (userId: string, conversationId: string, state: CursorState): void => {
-    const { deliveredSeq, readSeq, unread } = state
-    hints.send(userId, `cursor ${conversationId}`, { event: 'cursor', conversationId, deliveredSeq, readSeq, unread })
+    const { deliveredSeq, readSeq, unread, headOrd } = state
+    hints.send(userId, `cursor ${conversationId}`, { event: 'cursor', conversationId, deliveredSeq, readSeq, unread, headOrd })
     const ref = parseConversationId(conversationId)
     if (ref?.chatType !== 'direct') return
     const peer = ref.userIds[0] === userId ? ref.userIds[1] : ref.userIds[0]

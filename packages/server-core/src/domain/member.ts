@@ -43,13 +43,12 @@ export const visibleRange = (head: Pick<Head, 'headSeq' | 'lowSeq'>, member: Pic
 export const canSee = (member: Pick<Member, 'visibleFrom' | 'leaveSeq'>, seq: number): boolean =>
   seq >= member.visibleFrom && (member.leaveSeq === undefined || seq <= member.leaveSeq)
 
+/** `ord` of the newest entry that a member may see. */
+export const endOrdOf = (head: Pick<Head, 'headOrd'>, member: Pick<Member, 'leaveOrd'>): number =>
+  Math.min(head.headOrd, member.leaveOrd ?? Number.MAX_SAFE_INTEGER)
+
 /** Unread entries of a member: derived, so it cannot drift. */
 export const unreadOf = (
   head: Pick<Head, 'headOrd' | 'lowOrd'>,
   member: Pick<Member, 'leaveOrd' | 'readOrd' | 'visibleOrd' | 'sentOrd'>,
-): number =>
-  Math.max(
-    0,
-    Math.min(head.headOrd, member.leaveOrd ?? Number.MAX_SAFE_INTEGER) -
-      Math.max(member.readOrd, member.visibleOrd, member.sentOrd, head.lowOrd),
-  )
+): number => Math.max(0, endOrdOf(head, member) - Math.max(member.readOrd, member.visibleOrd, member.sentOrd, head.lowOrd))

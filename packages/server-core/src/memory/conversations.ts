@@ -1,5 +1,5 @@
 import type { Head } from '../domain/entry.js'
-import { unreadOf, visibleRange } from '../domain/member.js'
+import { endOrdOf, unreadOf, visibleRange } from '../domain/member.js'
 import { userChannel } from '../domain/change.js'
 import type { ConversationStorage, CursorMove, CursorState, OpenConversation } from '../ports/storage.js'
 import { assertOpen, type MemoryContext } from './context.js'
@@ -129,5 +129,5 @@ function advance(data: MemoryData, move: CursorMove): CursorState | undefined {
   if (readSeq !== row.readSeq) row.readOrd = conversation.ordAt(readSeq)
   row.readSeq = readSeq
   row.deliveredSeq = deliveredSeq
-  return { deliveredSeq, readSeq, unread: unreadOf(conversation, row), moved }
+  return { deliveredSeq, readSeq, unread: unreadOf(conversation, row), headOrd: endOrdOf(conversation, row), moved }
 }

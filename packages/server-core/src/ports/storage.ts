@@ -281,6 +281,8 @@ export interface CursorState {
   readonly deliveredSeq: number
   readonly readSeq: number
   readonly unread: number
+  /** `ord` of the newest entry that `unread` counts, from the same snapshot. */
+  readonly headOrd: number
   /** Whether this call moved anything. */
   readonly moved: boolean
   /** Another transaction keeps the row locked: nothing has been written, the positions are the old ones. Ask again. */

@@ -18,8 +18,8 @@ describe('gathered acknowledgements', () => {
         new Promise<readonly (CursorState | undefined)[]>((resolve, reject) => {
           const stateOf = ({ conversationId: id, deliveredSeq = 0, readSeq = 0 }: CursorMove, held?: string): CursorState =>
             id === held
-              ? { deliveredSeq: 0, readSeq: 0, unread: 0, moved: false, held: true }
-              : { deliveredSeq, readSeq, unread: 0, moved: true }
+              ? { deliveredSeq: 0, readSeq: 0, unread: 0, headOrd: 0, moved: false, held: true }
+              : { deliveredSeq, readSeq, unread: 0, headOrd: 0, moved: true }
           writes.push({ moves, resolve: (held) => resolve(moves.map((move) => stateOf(move, held))), reject })
         }),
     }

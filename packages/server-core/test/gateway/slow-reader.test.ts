@@ -228,7 +228,7 @@ describe('what goes out', () => {
     alice.send('SEND', { destination: SEND_DESTINATIONS.sendMessage }, textTo('bob', 'x'))
     await node.clock.settle()
     for (const seq of [1, 2, 3]) {
-      const event = { event: 'cursor', conversationId, deliveredSeq: seq, readSeq: 0, unread: 0 } as const
+      const event = { event: 'cursor', conversationId, deliveredSeq: seq, readSeq: 0, unread: 0, headOrd: 0 } as const
       node.hints.send('bob', `cursor ${conversationId}`, event)
     }
     node.hints.send('bob', 'typing other', { event: 'typing', conversationId: directConversationId('bob', 'carol'), userId: 'carol' })

@@ -18,9 +18,15 @@ export function cursorCases(current: Current<StorageHarness>): void {
       const a = new Arrange(current())
       const id = await a.conversation(['ann', 'bob'])
       await a.texts(id, 'ann', 10)
-      expect(await move(a.storage, id, 'bob', { deliveredSeq: 4 })).toEqual({ deliveredSeq: 4, readSeq: 0, unread: 10, moved: true })
-      expect(await move(a.storage, id, 'bob', { readSeq: 2 })).toEqual({ deliveredSeq: 4, readSeq: 2, unread: 8, moved: true })
-      expect(await move(a.storage, id, 'bob', { readSeq: 7 })).toEqual({ deliveredSeq: 7, readSeq: 7, unread: 3, moved: true })
+      expect(await move(a.storage, id, 'bob', { deliveredSeq: 4 })).toEqual({
+        deliveredSeq: 4,
+        readSeq: 0,
+        unread: 10,
+        headOrd: 10,
+        moved: true,
+      })
+      expect(await move(a.storage, id, 'bob', { readSeq: 2 })).toEqual({ deliveredSeq: 4, readSeq: 2, unread: 8, headOrd: 10, moved: true })
+      expect(await move(a.storage, id, 'bob', { readSeq: 7 })).toEqual({ deliveredSeq: 7, readSeq: 7, unread: 3, headOrd: 10, moved: true })
       expect(await a.member(id, 'bob')).toMatchObject({ deliveredSeq: 7, readSeq: 7, readOrd: 7 })
     })
 
@@ -29,7 +35,7 @@ export function cursorCases(current: Current<StorageHarness>): void {
       const id = await a.conversation(['ann', 'bob'])
       await a.texts(id, 'ann', 10)
       await move(a.storage, id, 'bob', { deliveredSeq: 8, readSeq: 6 })
-      const still = { deliveredSeq: 8, readSeq: 6, unread: 4, moved: false }
+      const still = { deliveredSeq: 8, readSeq: 6, unread: 4, headOrd: 10, moved: false }
       expect(await move(a.storage, id, 'bob', { deliveredSeq: 8, readSeq: 6 })).toEqual(still)
       expect(await move(a.storage, id, 'bob', { deliveredSeq: 3, readSeq: 1 })).toEqual(still)
       expect(await move(a.storage, id, 'bob', {})).toEqual(still)
@@ -42,8 +48,8 @@ export function cursorCases(current: Current<StorageHarness>): void {
       await a.texts(id, 'ann', 6)
       await current().arrangeMember(id, 'cid', { leaveSeq: 4 })
       const beyond = { deliveredSeq: 1_000, readSeq: Number.MAX_SAFE_INTEGER }
-      expect(await move(a.storage, id, 'bob', beyond)).toEqual({ deliveredSeq: 6, readSeq: 6, unread: 0, moved: true })
-      expect(await move(a.storage, id, 'cid', beyond)).toEqual({ deliveredSeq: 4, readSeq: 4, unread: 0, moved: true })
+      expect(await move(a.storage, id, 'bob', beyond)).toEqual({ deliveredSeq: 6, readSeq: 6, unread: 0, headOrd: 6, moved: true })
+      expect(await move(a.storage, id, 'cid', beyond)).toEqual({ deliveredSeq: 4, readSeq: 4, unread: 0, headOrd: 4, moved: true })
       await a.texts(id, 'ann', 1)
       expect(await move(a.storage, id, 'bob', {}), 'a claim on the future was not kept').toMatchObject({ readSeq: 6, unread: 1 })
       expect(await move(a.storage, id, 'cid', {})).toMatchObject({ unread: 0 })
@@ -78,7 +84,7 @@ export function cursorCases(current: Current<StorageHarness>): void {
       const a = new Arrange(current())
       const id = await a.conversation(['ann', 'bob'])
       await a.accepted([a.text(id, 'ann'), a.text(id, 'ann'), a.text(id, 'bob'), a.text(id, 'ann')])
-      expect(await move(a.storage, id, 'bob', {})).toEqual({ deliveredSeq: 0, readSeq: 0, unread: 1, moved: false })
+      expect(await move(a.storage, id, 'bob', {})).toEqual({ deliveredSeq: 0, readSeq: 0, unread: 1, headOrd: 4, moved: false })
       expect(await move(a.storage, id, 'bob', { readSeq: 2 })).toMatchObject({ readSeq: 2, unread: 1 })
     })
 
@@ -124,7 +130,9 @@ export function cursorCases(current: Current<StorageHarness>): void {
         expect(ann).toMatchObject(readSeq === 2 ? { readSeq: 2, moved: round === 0 } : { readSeq: 0, moved: false, held: true })
         expect(rest.map((state) => [state?.readSeq, state?.moved, state?.held])).toEqual(Array(3).fill([2, round === 0, undefined]))
         const asRead = await a.storage.advanceCursors([{ conversationId: id, userId: 'ann' }])
-        expect(asRead, 'what asks for nothing is not held').toEqual([{ deliveredSeq: readSeq, readSeq, unread: 3 - readSeq, moved: false }])
+        expect(asRead, 'what asks for nothing is not held').toEqual([
+          { deliveredSeq: readSeq, readSeq, unread: 3 - readSeq, headOrd: 3, moved: false },
+        ])
       }
       await late.commit()
       const [after] = await a.storage.advanceCursors(moves)

@@ -48,7 +48,8 @@ export function unreadModelCases(current: Current<StorageHarness>): void {
           at.readSeq = Math.max(at.readSeq, Math.min(readSeq, to))
           at.deliveredSeq = Math.max(at.deliveredSeq, at.readSeq)
           const [state] = await a.storage.advanceCursors([{ conversationId: id, userId: user, readSeq }])
-          expect(state).toMatchObject({ readSeq: at.readSeq, deliveredSeq: at.deliveredSeq, unread: countByHand(log, user, at) })
+          const headOrd = log.filter(({ seq, kind }) => kind === 'message' && seq <= (at.leaveSeq ?? seq)).length
+          expect(state).toMatchObject({ readSeq: at.readSeq, deliveredSeq: at.deliveredSeq, unread: countByHand(log, user, at), headOrd })
         },
         async leave(user) {
           if (place(user).leaveSeq !== undefined) return
