@@ -57,9 +57,9 @@ export class Control {
       .reduce((most, { startedAt, endedAt }) => Math.max(most, endedAt - startedAt), 0)
   }
 
-  /** How much longer it was than that. */
-  beyond(from: number, to: number): number {
-    return to - from - this.slowest(from, to)
+  /** What is left of a time when the machine's doing is taken off: as often as an append's own way was gone in it. */
+  beyond(from: number, to: number, ways: number): number {
+    return Math.max(0, to - from - ways * this.slowest(from, to))
   }
 }
 

@@ -12,6 +12,8 @@ import { WorkerProcess } from './worker-process.js'
 
 const FROZEN_MS = 6_000
 const TRAP_MS = 15_000
+/** What meets a held lock goes its way behind another batch, then in vain, then again. */
+const WAYS = 3
 
 /** Where each occupation is frozen: behind its head lock and before its COMMIT, or as its statement's answer comes. */
 const TRAPS: Readonly<Record<Occupation, { readonly pattern: RegExp; readonly at: 'request' | 'response' }>> = {
@@ -28,8 +30,8 @@ export interface FreezeRun {
   /** From the freeze to the first acknowledgement of an append to the frozen process's conversation that began after it. */
   readonly resumedAfterMs: number
   /**
-   * While the process was frozen: the slowest append and the slowest cursor move in any other conversation. Like all of these times, less
-   * what an append took meanwhile that has nothing to do with it: that much the machine was busy with other things.
+   * While the process was frozen: the slowest append and the slowest cursor move in any other conversation, less what appends took
+   * meanwhile that have nothing to do with it: that much the machine was busy with other things.
    */
   readonly slowestElsewhereMs: number
   readonly slowestCursorMs: number
@@ -110,14 +112,14 @@ async function observe({ occupation, conversations, relay, storage, control, vic
   const readers = [await feed.finish(TRAP_MS, false)]
   const during = (each: Span): boolean => (each.endedAt ?? wokenAt) > frozenAt && each.startedAt < wokenAt
   const longest = (each: readonly Span[]): number =>
-    each.filter(during).reduce((most, { startedAt, endedAt = wokenAt }) => Math.max(most, control.beyond(startedAt, endedAt)), 0)
+    each.filter(during).reduce((most, { startedAt, endedAt = wokenAt }) => Math.max(most, control.beyond(startedAt, endedAt, WAYS)), 0)
   const [held] = conversations
   const there = others.attempts.filter((each) => each.conversationId !== held)
   const after = others.attempts.filter((each) => each.conversationId === held && each.startedAt > frozenAt && each.outcome?.ok)
   return {
     occupation,
     verdict: checkHistory({ attempts, log, heads, readers, cursors: others.cursors }),
-    resumedAfterMs: control.beyond(frozenAt, Math.min(...after.map((each) => each.endedAt as number))),
+    resumedAfterMs: Math.min(...after.map((each) => each.endedAt as number)) - frozenAt,
     slowestElsewhereMs: longest(there),
     slowestCursorMs: longest(others.moves.filter((move) => move.conversationId !== held)),
     slowestOwnCursorMs: longest(others.moves.filter((move) => move.conversationId === held)),
