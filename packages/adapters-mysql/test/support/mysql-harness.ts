@@ -70,7 +70,12 @@ export async function mysqlHarness(
       if (joinSeq !== undefined) sets.push(`c.join_seq = ${joinSeq}`)
       if (visibleFrom !== undefined) sets.push(`c.visible_from = ${visibleFrom}`, `c.visible_ord = ${ordAt(visibleFrom - 1)}`)
       if (leaveSeq === null) sets.push('c.leave_seq = NULL', 'c.leave_ord = NULL')
-      else if (leaveSeq !== undefined) sets.push(`c.leave_seq = ${leaveSeq}`, `c.leave_ord = ${ordAt(leaveSeq)}`)
+      else if (leaveSeq !== undefined) {
+        // The head keeps the newest mentions of all alone, so what the leaver has seen goes with them.
+        const ofAll = 'IF(s.mention_all_by <=> c.user_id, s.mention_all_other, s.mention_all_seq)'
+        sets.push(`c.mention_seq = GREATEST(c.mention_seq, IF(${ofAll} > c.join_seq AND ${ofAll} <= ${leaveSeq}, ${ofAll}, 0))`)
+        sets.push(`c.leave_seq = ${leaveSeq}`, `c.leave_ord = ${ordAt(leaveSeq)}`)
+      }
       if (hidden !== undefined) sets.push(`c.hidden_ord = ${hidden ? 's.head_ord' : 'NULL'}`)
       await connection.query(
         `INSERT IGNORE INTO ${table('t_im_cursor')} (user_id, conversation_key, updated_at)

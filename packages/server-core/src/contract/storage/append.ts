@@ -134,6 +134,21 @@ export function appendCases(current: Current<StorageHarness>): void {
       expect((await readLog(a.storage, id)).map((entry) => entry.mentions)).toEqual([undefined, undefined, ['bob', 'dee', 'nobody'], ['*']])
     })
 
+    it('keeps a leaver’s newest mention, whatever is said without them and when they come back', async () => {
+      const a = new Arrange(current())
+      const id = await a.conversation(['ann', 'bob'])
+      const all = (): Promise<unknown> => a.accepted([a.text(id, 'ann', 'all!', { mentions: ['*'], checkedAt: 0 })])
+      const mentionOf = async (userId: string): Promise<number> => (await a.member(id, userId)).mentionSeq
+      await all()
+      await current().arrangeMember(id, 'bob', { leaveSeq: 1 })
+      await all()
+      expect([await mentionOf('ann'), await mentionOf('bob')]).toEqual([0, 1])
+      await current().arrangeMember(id, 'bob', { joinSeq: 3, visibleFrom: 3, leaveSeq: null })
+      expect(await mentionOf('bob')).toBe(1)
+      await a.accepted([a.text(id, 'bob', 'all!', { mentions: ['*'], checkedAt: 0 })])
+      expect([await mentionOf('ann'), await mentionOf('bob')]).toEqual([3, 1])
+    })
+
     it('keeps replyTo and target', async () => {
       const a = new Arrange(current())
       const id = await a.conversation(['ann'])
