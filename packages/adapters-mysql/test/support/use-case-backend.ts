@@ -1,7 +1,7 @@
 import type { AppendResult, Storage } from '@innerline/server-core'
-import type { HostTransaction, UseCaseBackend } from '@innerline/server-core/use-cases'
-import { mysqlHarness } from './mysql-harness.js'
-import { connect } from './scratch.js'
+import type { HostTransaction, ShownToOperators, UseCaseBackend } from '@innerline/server-core/use-cases'
+import { type MysqlHarness, mysqlHarness } from './mysql-harness.js'
+import { connect, rowsOf } from './scratch.js'
 
 /** One set of tables for all tests of a run, reached by three nodes. */
 export async function mysqlBackend(uri: string): Promise<UseCaseBackend> {
@@ -37,8 +37,28 @@ export async function mysqlBackend(uri: string): Promise<UseCaseBackend> {
           return results
         },
         arrangeState: (conversationId, state) => harness.arrangeState(conversationId, state),
+        shown: (userId) => shownToOperators(harness, userId),
       }
     },
     dispose: () => harness.dispose(),
   }
+}
+
+/** The two views. */
+async function shownToOperators({ connection, namespace }: MysqlHarness, userId: string): Promise<ShownToOperators> {
+  const user = connection.escape(userId)
+  const counters = await rowsOf(
+    connection,
+    `SELECT conversation_id, unread_count FROM \`${namespace}_t_im_unread_counter\` WHERE user_id = ${user} AND unread_count > 0`,
+  )
+  const messages = await rowsOf(
+    connection,
+    `SELECT conversation_id, seq FROM \`${namespace}_t_im_offline_message\` WHERE receiver_id = ${user} ORDER BY seq`,
+  )
+  const undelivered: Record<string, number[]> = {}
+  for (const row of messages) {
+    const conversationId = String(row['conversation_id'])
+    undelivered[conversationId] = [...(undelivered[conversationId] ?? []), Number(row['seq'])]
+  }
+  return { unread: Object.fromEntries(counters.map((row) => [String(row['conversation_id']), Number(row['unread_count'])])), undelivered }
 }

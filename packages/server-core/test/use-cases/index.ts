@@ -4,11 +4,12 @@ import { appendLanesCases } from './append-lanes.js'
 import { listConversationsCases } from './list-conversations.js'
 import { readMessagesCases } from './read-messages.js'
 import { routeCases } from './routes.js'
+import { sameAnswersCases } from './same-answers.js'
 import { sendInTransactionCases } from './send-in-transaction.js'
 import { sendMessageCases } from './send-message.js'
 import { Stage, type OpenStage, type UseCaseBackend } from './stage.js'
 
-export { type HostTransaction, Stage, type UseCaseBackend, type UseCaseStorage } from './stage.js'
+export type { HostTransaction, ShownToOperators, UseCaseBackend, UseCaseStorage } from './stage.js'
 
 const suites: Readonly<Record<string, (open: OpenStage) => void>> = {
   'sending a message': sendMessageCases,
@@ -18,6 +19,7 @@ const suites: Readonly<Record<string, (open: OpenStage) => void>> = {
   acknowledging: acknowledgeCases,
   'the summary': listConversationsCases,
   REST: routeCases,
+  'beside memory': sameAnswersCases,
 }
 
 /**

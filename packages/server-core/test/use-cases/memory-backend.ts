@@ -11,12 +11,14 @@ export interface MemoryStage extends UseCaseStorage {
   readonly controls: MemoryControls
 }
 
-export function openMemory(clock: Clock): MemoryStage {
+/** `spoil` may put faults into what the nodes reach. */
+export function openMemory(clock: Clock, spoil: (storage: Storage) => Partial<Storage> = () => ({})): MemoryStage {
   const data = createMemoryData()
   const [a, b, c] = [0, 1, 2].map(() => memoryStorage({ clock, data })) as [Storage, Storage, Storage]
   const controls = memoryControls(a)
   const withTransactions = (storage: Storage): Storage => ({
     ...storage,
+    ...spoil(storage),
     async appendInTransaction(tx, batch) {
       const results: AppendResult[] = []
       for (const item of batch.items) results.push(await (tx as MemoryTransaction).append(item, batch))
@@ -42,9 +44,18 @@ export function openMemory(clock: Clock): MemoryStage {
   }
 }
 
-export const memoryBackend = (): UseCaseBackend => ({ open: async (clock) => openMemory(clock), dispose: async () => undefined })
+export const memoryBackend = (spoil?: (storage: Storage) => Partial<Storage>): UseCaseBackend => ({
+  open: async (clock) => openMemory(clock, spoil),
+  dispose: async () => undefined,
+})
 
-/** A host's transaction as a database has it: heads stay locked and nobody sees its entries before its commit. */
+const notOpen: AppendResult = {
+  ok: false,
+  code: 'STATE_CONFLICT',
+  detail: 'The conversation has not been opened; open it before the transaction.',
+}
+
+/** A host's transaction, which sends messages alone, as a database has it: heads stay locked and nobody sees its entries before its commit. */
 class MemoryTransaction {
   readonly #open = new Map<string, { readonly items: AppendItem[]; readonly now: number; readonly held: HeldAppend }>()
 
@@ -56,7 +67,7 @@ class MemoryTransaction {
   async append(item: AppendItem, batch: AppendBatch): Promise<AppendResult> {
     const { conversationId, msgId } = item
     const conversation = this.data.conversations.get(conversationId)
-    if (conversation === undefined) return { ok: false, code: 'STATE_CONFLICT' }
+    if (conversation === undefined) return this.data.byMsgId.has(msgId) ? { ok: false, code: 'MSG_ID_CONFLICT' } : notOpen
     let open = this.#open.get(conversationId)
     if (open === undefined) {
       // What the transaction appends later is committed with it: the batch is not looked at before its end.

@@ -26,6 +26,15 @@ export interface UseCaseStorage {
   /** Makes or changes a member's row in one transaction with `entry`, as joins and leaves are entries. */
   arrangeMember(conversationId: string, userId: string, member: ArrangedMember, entry?: AppendBatch): Promise<readonly AppendResult[]>
   arrangeState(conversationId: string, state: 'open' | 'closed'): Promise<void>
+  /** What the storage itself shows operators of a user, where it does. */
+  shown?(userId: string): Promise<ShownToOperators>
+}
+
+/** By conversation id, conversations with none left out. */
+export interface ShownToOperators {
+  readonly unread: Readonly<Record<string, number>>
+  /** Seqs of what no device of the user has. */
+  readonly undelivered: Readonly<Record<string, readonly number[]>>
 }
 
 /** Where the tests of a run get their storages. */
@@ -33,6 +42,11 @@ export interface UseCaseBackend {
   /** Its data may be other tests' too: they keep apart by ids and times of their own. */
   open(clock: Clock): Promise<UseCaseStorage>
   dispose(): Promise<void>
+}
+
+export interface StageOptions {
+  readonly alone?: boolean
+  readonly at?: number
 }
 
 /** What a stage of a time of its own has at most; each such stage is older than those before it. */
@@ -60,10 +74,10 @@ export class Stage {
     readonly storages: readonly [Storage, Storage, Storage],
   ) {}
 
-  /** `alone`: at a time that is older than every other stage's, so that what expires before it ends is its own. */
-  static async open(backend: UseCaseBackend, { alone = false } = {}): Promise<Stage> {
+  /** `alone`: at a time that is older than every other stage's, so that what expires before it ends is its own. `at`: at this time. */
+  static async open(backend: UseCaseBackend, { alone = false, at }: StageOptions = {}): Promise<Stage> {
     const calls = new CallsInFlight()
-    const clock = new TestClock(alone ? olderThanAll() : undefined, () => calls.next)
+    const clock = new TestClock(alone ? olderThanAll() : at, () => calls.next)
     const backing = await backend.open(clock)
     const lease = systemIds().uuid()
     const [a, b, c] = backing.nodes.map((storage) => ownLife(calls.watch(storage), lease)) as [Storage, Storage, Storage]
@@ -155,4 +169,4 @@ function ownLife(storage: Storage, lease: string): Storage {
 }
 
 /** Gives a test its stage. */
-export type OpenStage = (options?: { readonly alone?: boolean }) => Promise<Stage>
+export type OpenStage = (options?: StageOptions) => Promise<Stage>
