@@ -51,7 +51,9 @@ export class Disk {
               const method = (target as unknown as Record<string | symbol, (...all: unknown[]) => Promise<unknown>>)[name]
               method?.(...args).then(async (result) => {
                 if (name === 'apply') await this.#observe(args)
-                this.#scheduler.at(this.#scheduler.now, process, () => resolve(result))
+                // In the app's own time; it is awake nearly always, and a step of its own costs as much as the call.
+                if (process.alive && !process.frozen) resolve(result)
+                else this.#scheduler.at(this.#scheduler.now, process, () => resolve(result))
               }, reject)
             })
           }),
