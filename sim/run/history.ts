@@ -31,7 +31,7 @@ export const FLOORS: Figures = { sends: 30, opens: 8, reconnects: 3, faults: 5 }
 const REST_DEADLINE_MS = 600_000
 const POLL_MS = 1_000
 /** How long everything must have looked at rest: the longest pause that something unfinished may make. */
-const REST_MS = 16_000
+const REST_MS = 12_000
 
 /** Plays the history of a seed to its end and judges it. `sink` is given the story line by line. */
 export function playSeed(seed: number, sink?: (line: string) => void): Promise<Outcome> {
@@ -72,7 +72,12 @@ async function play(world: World): Promise<void> {
   if (!(await rest(world))) return
   await check('after a new summary', { badges: true })
   // What was never opened is a promise, too: everything is opened and read to its beginning.
-  for (const device of devices) for (const { conversationId } of places.of(device.userId)) device.open(conversationId)
+  for (const device of devices) {
+    // One device of each user opens all of it: more would show the same at the price of most of the run.
+    const all = places.of(device.userId)
+    const some = device.number === 1 ? all : start.shuffled(all).slice(0, 3)
+    for (const { conversationId } of some) device.open(conversationId)
+  }
   if (!(await rest(world))) return
   await loadEverything(world)
   await check('with everything open', { badges: true })

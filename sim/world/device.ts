@@ -35,7 +35,11 @@ export class Device {
   #stores = 0
   #tokens = 0
 
-  constructor(userId: string, number: number, world: World) {
+  constructor(
+    userId: string,
+    readonly number: number,
+    world: World,
+  ) {
     this.name = `${userId}/${number}`
     this.userId = userId
     this.#world = world
