@@ -45,8 +45,8 @@ for (const { name, uri } of testServers) {
       const isHeld = (i: number): boolean => moves(2)[i]?.conversationId === held && moves(2)[i]?.userId === 'user-30'
       expect(took, 'a lock is waited for by the second').toBeLessThan(1_500)
       states.forEach((state, i) => {
-        if (isHeld(i)) expect(state).toEqual({ deliveredSeq: 0, readSeq: 0, unread: 4, moved: false, held: true })
-        else expect(state).toEqual({ deliveredSeq: 2, readSeq: 2, unread: 2, moved: true })
+        if (isHeld(i)) expect(state).toEqual({ deliveredSeq: 0, readSeq: 0, unread: 4, headOrd: 4, moved: false, held: true })
+        else expect(state).toEqual({ deliveredSeq: 2, readSeq: 2, unread: 2, headOrd: 4, moved: true })
       })
       // Two moves of the held row: none may be called written for what the other would have written.
       const twice = [3, 2].map((readSeq) => ({ conversationId: held, userId: 'user-30', readSeq }))
@@ -73,7 +73,7 @@ for (const { name, uri } of testServers) {
       await harness.storage.advanceCursors([{ conversationId: id, userId: 'bob', readSeq: 2 }])
       await hold(id, 'bob')
       const [states, took] = await timed(harness.storage.advanceCursors([{ conversationId: id, userId: 'bob', readSeq: 2 }]))
-      expect(states).toEqual([{ deliveredSeq: 2, readSeq: 2, unread: 2, moved: false }])
+      expect(states).toEqual([{ deliveredSeq: 2, readSeq: 2, unread: 2, headOrd: 4, moved: false }])
       expect(took).toBeLessThan(800)
     })
   })
