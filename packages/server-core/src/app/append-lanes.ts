@@ -1,158 +1,176 @@
 import { ImError } from '@innerline/protocol'
-import type { AppendItem, AppendResult, Clock, LogStorage } from '../ports/index.js'
+import type { AppendItem, AppendResult, Cancel, Clock, LogStorage } from '../ports/index.js'
+import { ReadyAppends, Room, type Waiting } from './ready-appends.js'
 
-const MAX_BATCH_ITEMS = 100
-const MAX_BATCH_BYTES = 1024 * 1024
-/** How long an item may wait, in its lane or for a conversation that another transaction keeps locked. */
+/** How long an item may wait, for its batch or for a conversation that another transaction keeps locked. */
 const MAX_WAIT_MS = 10_000
+/** A batch that lasts so long waits for somebody's lock or for the disk: others go round it. */
+const LASTING_MS = 20
 
 export interface AppendLaneOptions {
   readonly storage: Pick<LogStorage, 'appendMessages'>
   readonly clock: Clock
   readonly nodeId: string
-  /** Lanes of this node: batches in flight at once. */
+  /** Lanes of this node: batches in flight at most. */
   readonly lanes: number
-  /** Items that may wait in one lane. */
+  /** Items that may wait for one conversation, and on average for one lane. */
   readonly queueItems: number
   /** Called after a batch has committed and before its senders are told, so that delivery never waits for them. Must not throw. */
   readonly onCommitted: (items: readonly AppendItem[], results: readonly AppendResult[], now: number) => void
 }
 
-interface Waiting {
-  readonly item: AppendItem
-  /** Monotonic ms at which it came. */
-  readonly since: number
-  readonly resolve: (result: AppendResult) => void
-  readonly reject: (error: unknown) => void
-}
-
 /**
- * Micro-batching without linger: a lane has one batch in flight and flushes what queued meanwhile. All appends to a
- * conversation go through one lane in the order they came, so a node never reorders its own. A conversation that
- * another transaction keeps locked leaves its lane with what follows, and comes back when it has caught up.
+ * Micro-batching without linger. What comes while a batch is in flight travels in the next one; a further lane is used only for a full
+ * batch, or when those in flight last: a transaction costs the database far more than an item in it, so half-empty ones side by side
+ * are slower than one after another. A conversation is in one batch at a time, so a node never reorders its own. One that another
+ * transaction keeps locked leaves its lane with what follows, and comes back when it has caught up.
  */
 export class AppendLanes {
   readonly #options: AppendLaneOptions
-  readonly #lanes: Lane[]
+  readonly #ready = new ReadyAppends()
+  /** Conversations in a batch, or held, with what waits behind that, in order. */
+  readonly #busy = new Map<string, Waiting[]>()
+  /** Lanes in use, with the monotonic ms at which their batch began. */
+  readonly #inUse = new Map<Promise<void>, number>()
+  readonly #catchingUp = new Set<Promise<void>>()
+  #queued = 0
+  #inFlight = 0
+  #waking = false
+  #cancelLook: Cancel | undefined
 
   constructor(options: AppendLaneOptions) {
     this.#options = options
-    this.#lanes = Array.from({ length: options.lanes }, () => new Lane(options))
   }
 
-  /** Resolves when the item's batch has committed. Rejects `BUSY` when the lane is full, `UNAVAILABLE` on an outage. */
+  /** Resolves when the item's batch has committed. Rejects `BUSY` when too many wait, `UNAVAILABLE` on an outage. */
   append(item: AppendItem): Promise<AppendResult> {
-    return (this.#lanes[laneOf(item.conversationId, this.#options.lanes)] as Lane).append(item)
+    const { lanes, queueItems, clock } = this.#options
+    const { conversationId } = item
+    const behind = this.#busy.get(conversationId)
+    const own = behind?.length ?? this.#ready.countOf(conversationId)
+    // One conversation alone never takes the room of all.
+    if (own >= queueItems || this.#queued >= lanes * queueItems) {
+      return Promise.reject(busy('Too many messages wait to be stored.'))
+    }
+    return new Promise((resolve, reject) => {
+      const waiting = { item, since: clock.monotonic(), resolve, reject }
+      this.#queued++
+      if (behind !== undefined) {
+        behind.push(waiting)
+        return
+      }
+      this.#ready.add(conversationId, [waiting])
+      this.#wake()
+    })
   }
 
   /** Resolves when everything queued at the call has been answered. */
   async idle(): Promise<void> {
-    await Promise.all(this.#lanes.map((lane) => lane.idle()))
+    while (this.#busy.size > 0 || !this.#ready.isEmpty) {
+      await undefined
+      await Promise.all([...this.#inUse.keys(), ...this.#catchingUp])
+    }
   }
 
   /** Items waiting or in flight. */
   get depth(): number {
-    return this.#lanes.reduce((sum, lane) => sum + lane.depth, 0)
-  }
-}
-
-/** FNV-1a over the id, so that a conversation always takes the same lane. */
-function laneOf(conversationId: string, lanes: number): number {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < conversationId.length; i++) hash = Math.imul(hash ^ conversationId.charCodeAt(i), 0x01000193)
-  return (hash >>> 0) % lanes
-}
-
-class Lane {
-  readonly #options: AppendLaneOptions
-  #queue: Waiting[] = []
-  /** Held conversations with what waits for them, in order. */
-  readonly #held = new Map<string, Waiting[]>()
-  readonly #catchingUp = new Set<Promise<void>>()
-  #running: Promise<void> | undefined
-  #inFlight = 0
-
-  constructor(options: AppendLaneOptions) {
-    this.#options = options
+    return this.#queued + this.#inFlight
   }
 
-  get depth(): number {
-    return this.#queue.length + this.#inFlight + this.#heldItems
-  }
-
-  get #heldItems(): number {
-    let items = 0
-    for (const waiting of this.#held.values()) items += waiting.length
-    return items
-  }
-
-  append(item: AppendItem): Promise<AppendResult> {
-    if (this.#queue.length + this.#heldItems >= this.#options.queueItems) {
-      return Promise.reject(new ImError('BUSY', { detail: 'Too many messages wait to be stored.', retryAfterMs: 1_000 }))
-    }
-    return new Promise((resolve, reject) => {
-      const waiting = { item, since: this.#options.clock.monotonic(), resolve, reject }
-      const held = this.#held.get(item.conversationId)
-      if (held !== undefined) {
-        held.push(waiting)
-        return
-      }
-      this.#queue.push(waiting)
-      this.#running ??= this.#run()
+  /** What is appended in the same turn travels together; a microtask is the shortest wait that allows it. */
+  #wake(): void {
+    if (this.#waking) return
+    this.#waking = true
+    void Promise.resolve().then(() => {
+      this.#waking = false
+      this.#start()
     })
   }
 
-  async idle(): Promise<void> {
-    while (this.#running !== undefined || this.#held.size > 0) {
-      await this.#running
-      await Promise.all(this.#catchingUp)
+  #start(): void {
+    const { lanes, clock } = this.#options
+    while (!this.#ready.isEmpty && this.#inUse.size < lanes && (this.#ready.fillBatch || this.#untilLasting() <= 0)) {
+      const carried = this.#carry().then(() => {
+        this.#inUse.delete(carried)
+        this.#wake()
+      })
+      this.#inUse.set(carried, clock.monotonic())
+    }
+    this.#lookAgain()
+  }
+
+  /** Ms until every batch in flight lasts. */
+  #untilLasting(): number {
+    return Math.max(...this.#inUse.values()) + LASTING_MS - this.#options.clock.monotonic()
+  }
+
+  /** What waits for the batches in flight is looked at again when they last. */
+  #lookAgain(): void {
+    if (!this.#ready.isEmpty && this.#inUse.size < this.#options.lanes) {
+      this.#cancelLook ??= this.#options.clock.after(Math.max(0, this.#untilLasting()), () => {
+        this.#cancelLook = undefined
+        this.#start()
+      })
+      return
+    }
+    this.#cancelLook?.()
+    this.#cancelLook = undefined
+  }
+
+  /** Stores the next batch. Never rejects. */
+  async #carry(): Promise<void> {
+    const { waiting, conversations, stale } = this.#ready.takeBatch(this.#options.clock.monotonic() - MAX_WAIT_MS)
+    for (const [conversationId, rest] of conversations) this.#busy.set(conversationId, rest)
+    // Their senders have given up by now and send them again: storing them too late would only make a slow storage slower.
+    this.#refuse(stale, 'The message waited too long to be stored.')
+    if (waiting.length === 0) return
+    this.#queued -= waiting.length
+    const held = new Map<string, Waiting[]>()
+    for (const each of await this.#flush(waiting, 0)) {
+      const { conversationId } = each.item
+      held.set(conversationId, [...(held.get(conversationId) ?? []), each])
+    }
+    for (const [conversationId, rest] of conversations) {
+      const own = held.get(conversationId)
+      if (own === undefined) this.#leave(conversationId, rest)
+      else this.#hold(conversationId, own, rest)
     }
   }
 
-  async #run(): Promise<void> {
-    // What is appended in the same turn travels together; a microtask is the shortest wait that allows it.
-    await undefined
-    for (this.#refuseStale(); this.#queue.length > 0; this.#refuseStale()) {
-      const held = await this.#flush(take(this.#queue), 0)
-      if (held.length > 0) this.#hold(held)
-    }
-    this.#running = undefined
+  /** A conversation is in no batch any more; what came meanwhile may travel. */
+  #leave(conversationId: string, rest: readonly Waiting[]): void {
+    this.#busy.delete(conversationId)
+    if (rest.length > 0) this.#ready.add(conversationId, rest)
   }
 
-  /** Its sender has given up by now and sends it again: storing it too late would only make a slow storage slower. */
-  #refuseStale(): void {
-    const oldest = this.#options.clock.monotonic() - MAX_WAIT_MS
-    while (this.#queue[0] !== undefined && this.#queue[0].since <= oldest) {
-      this.#queue.shift()?.reject(new ImError('BUSY', { detail: 'The message waited too long to be stored.', retryAfterMs: 1_000 }))
-    }
+  /** Keeps a held conversation apart with what waits behind it, so that it delays nobody else. */
+  #hold(conversationId: string, held: readonly Waiting[], rest: readonly Waiting[]): void {
+    const items = [...held, ...rest]
+    this.#queued += held.length
+    this.#busy.set(conversationId, items)
+    const done = this.#catchUp(conversationId, items).then(() => void this.#catchingUp.delete(done))
+    this.#catchingUp.add(done)
   }
 
-  /** Takes conversations out of the lane, with everything that queues for them, so that they delay nobody else. */
-  #hold(held: readonly Waiting[]): void {
-    const started = new Map<string, Waiting[]>(held.map(({ item }) => [item.conversationId, []]))
-    for (const waiting of [...held, ...this.#queue]) started.get(waiting.item.conversationId)?.push(waiting)
-    this.#queue = this.#queue.filter((waiting) => !started.has(waiting.item.conversationId))
-    for (const [conversationId, items] of started) {
-      this.#held.set(conversationId, items)
-      const done = this.#catchUp(conversationId, items).then(() => void this.#catchingUp.delete(done))
-      this.#catchingUp.add(done)
-    }
-  }
-
-  /** Appends a held conversation's items beside the lane, in their order, until none is left. */
+  /** Appends a held conversation's items beside the lanes, in their order, until none is left. */
   async #catchUp(conversationId: string, items: Waiting[]): Promise<void> {
     const { clock } = this.#options
-    while (items.length > 0) {
-      const oldest = items[0] as Waiting
+    for (let oldest = items[0]; oldest !== undefined; oldest = items[0]) {
       const waitMs = oldest.since + MAX_WAIT_MS - clock.monotonic()
       if (waitMs <= 0) {
-        items.shift()
-        oldest.reject(heldTooLong())
+        this.#refuse(items.splice(0, 1), HELD)
         continue
       }
-      for (const waiting of await this.#flush(take(items), waitMs)) waiting.reject(heldTooLong())
+      const batch = new Room().take(items)
+      this.#queued -= batch.length
+      for (const waiting of await this.#flush(batch, waitMs)) waiting.reject(busy(HELD))
     }
-    this.#held.delete(conversationId)
+    this.#busy.delete(conversationId)
+  }
+
+  #refuse(waiting: readonly Waiting[], detail: string): void {
+    this.#queued -= waiting.length
+    for (const { reject } of waiting) reject(busy(detail))
   }
 
   /** One batch; those whose conversation is held are returned instead of answered. Never rejects. */
@@ -180,17 +198,5 @@ class Lane {
   }
 }
 
-/** Takes the front of a queue, up to the limits of a batch. */
-function take(queue: Waiting[]): Waiting[] {
-  let bytes = 0
-  let count = 0
-  for (const { item } of queue) {
-    bytes += item.bodyJson.length
-    if (count > 0 && (count >= MAX_BATCH_ITEMS || bytes > MAX_BATCH_BYTES)) break
-    count++
-  }
-  return queue.splice(0, count)
-}
-
-const heldTooLong = (): ImError =>
-  new ImError('BUSY', { detail: 'Another transaction keeps this conversation locked.', retryAfterMs: 1_000 })
+const HELD = 'Another transaction keeps this conversation locked.'
+const busy = (detail: string): ImError => new ImError('BUSY', { detail, retryAfterMs: 1_000 })

@@ -102,9 +102,11 @@ describe('a conversation that another transaction keeps locked', () => {
     const rest = [lanes.append(item('slow', '2')), lanes.append(item('quick', 'q'))]
     await rest[1]
     expect(log.order).toEqual(['q'])
+    expect(lanes.depth).toBe(2)
     release()
     await Promise.all([first, rest[0]])
     expect(log.order).toEqual(['q', '1', '2'])
+    expect(lanes.depth).toBe(0)
   })
 
   it('answers BUSY for what is older than 10 s, and only that', async () => {

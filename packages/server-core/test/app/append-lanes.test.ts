@@ -68,23 +68,121 @@ describe('append lanes', () => {
     expect(await Promise.all(second)).toMatchObject([{ seq: 3 }, { seq: 4 }, { seq: 5 }])
   })
 
-  it('take a conversation through one lane, and others side by side', async () => {
+  it('use one lane for what fills no batch, as half-empty transactions side by side only cost more', async () => {
+    const log = heldLog()
+    const { clock, lanes } = lanesOver(log)
+    const done = [lanes.append(item('g~0', '0'))]
+    await clock.settle()
+    for (let i = 1; i < 100; i++) {
+      done.push(lanes.append(item(`g~${i}`, `${i}`)))
+      await undefined
+    }
+    await clock.settle()
+    expect(log.held.map((held) => texts(held).length)).toEqual([1])
+    log.held[0]?.commit()
+    await clock.settle()
+    expect(log.held.map((held) => texts(held).length)).toEqual([1, 99])
+    log.held[1]?.commit()
+    await Promise.all(done)
+    expect([lanes.depth, clock.pending]).toEqual([0, 0])
+  })
+
+  it('use a further lane for each full batch, and never more lanes than there are', async () => {
+    const log = heldLog()
+    const { clock, lanes } = lanesOver(log, { lanes: 3 })
+    const done = [lanes.append(item('g~first'))]
+    await clock.settle()
+    for (let i = 0; i < 450; i++) done.push(lanes.append(item(`g~${i}`, `${i}`)))
+    await clock.settle()
+    expect(log.held.map((held) => texts(held).length)).toEqual([1, 100, 100])
+    await clock.advance(5_000)
+    expect(log.held).toHaveLength(3)
+    log.held[1]?.commit()
+    await clock.settle()
+    expect(log.held.map((held) => texts(held).length)).toEqual([1, 100, 100, 100])
+    for (let i = 0; i < log.held.length; i++) {
+      if (i !== 1) log.held[i]?.commit()
+      await clock.settle()
+    }
+    await Promise.all(done)
+    expect([lanes.depth, clock.pending]).toEqual([0, 0])
+  })
+
+  it('go round a batch that lasts, which may wait for a lock', async () => {
+    const log = heldLog()
+    const { clock, lanes } = lanesOver(log)
+    const slow = lanes.append(item('slow'))
+    await clock.settle()
+    const quick = lanes.append(item('quick', 'q1'))
+    await clock.advance(19)
+    expect(log.held).toHaveLength(1)
+    await clock.advance(1)
+    expect(texts(log.held[1])).toEqual(['q1'])
+    log.held[1]?.commit()
+    expect(await quick).toMatchObject({ seq: 1 })
+    // The slow one does not make others wait anew.
+    const next = lanes.append(item('quick', 'q2'))
+    await clock.settle()
+    log.held[2]?.commit()
+    expect(await next).toMatchObject({ seq: 2 })
+    log.held[0]?.commit()
+    await slow
+    expect([lanes.depth, clock.pending]).toEqual([0, 0])
+  })
+
+  it('have a conversation in one batch at a time, with all its items that wait', async () => {
     const log = heldLog()
     const { clock, lanes } = lanesOver(log, { lanes: 4 })
     const ids = Array.from({ length: 40 }, (_, i) => `g~${i}`)
-    const done = ids.flatMap((id) => [lanes.append(item(id, `${id} 1`)), lanes.append(item(id, `${id} 2`))])
+    const done = Array.from({ length: 8 }, (_, n) => ids.map((id) => lanes.append(item(id, `${id} ${n}`)))).flat()
     await clock.settle()
-    expect(log.held.length).toBeGreaterThan(1)
-    expect(log.held.length).toBeLessThanOrEqual(4)
-    for (const id of ids) {
-      const batches = log.held.filter(({ batch }) => batch.items.some(({ conversationId }) => conversationId === id))
-      expect(batches).toHaveLength(1)
-      const own = texts(batches[0]).filter((text) => text.startsWith(`${id} `))
-      expect(own).toEqual([`${id} 1`, `${id} 2`])
+    const firsts = log.held.map(({ batch }) => new Set(batch.items.map(({ conversationId }) => conversationId)))
+    expect(log.held.map((held) => texts(held).length)).toEqual([100, 100, 100])
+    // The one that the end of a batch cuts waits for it with its rest; all others are whole.
+    expect(firsts.map((batch) => batch.size)).toEqual([13, 13, 13])
+    expect(new Set(firsts.flatMap((batch) => [...batch])).size).toBe(39)
+    for (let i = 0; i < log.held.length; i++) {
+      log.held[i]?.commit()
+      await clock.settle()
     }
-    for (const held of log.held) held.commit()
     await Promise.all(done)
-    expect(lanes.depth).toBe(0)
+    const stored = log.held.flatMap(texts)
+    for (const id of ids) {
+      const own = stored.filter((text) => text.startsWith(`${id} `))
+      expect(own).toEqual(Array.from({ length: 8 }, (_, n) => `${id} ${n}`))
+    }
+  })
+
+  it('let no conversation take the room of all', async () => {
+    const log = heldLog()
+    const { clock, lanes } = lanesOver(log, { lanes: 2, queueItems: 2 })
+    void lanes.append(item('busy'))
+    await clock.settle()
+    const waiting = [lanes.append(item('busy')), lanes.append(item('busy'))]
+    const refused = await lanes.append(item('busy')).catch((error: unknown) => error)
+    expect(isImError(refused, 'BUSY')).toBe(true)
+    waiting.push(lanes.append(item('other')), lanes.append(item('other')))
+    expect(isImError(await lanes.append(item('third')).catch((error: unknown) => error), 'BUSY')).toBe(true)
+    for (let i = 0; i < 3; i++) {
+      log.held[i]?.commit()
+      await clock.settle()
+    }
+    expect(await Promise.all(waiting)).toHaveLength(4)
+  })
+
+  it('put what is too large for the rest of a batch first into the next', async () => {
+    const log = heldLog()
+    const { clock, lanes } = lanesOver(log, { lanes: 1 })
+    const first = lanes.append(item('running'))
+    await clock.settle()
+    const large = 'y'.repeat(700 * 1024)
+    const done = [first, lanes.append(item('a', large)), lanes.append(item('b', large)), lanes.append(item('c', 'small'))]
+    for (let i = 0; i < 3; i++) {
+      log.held[i]?.commit()
+      await clock.settle()
+    }
+    await Promise.all(done)
+    expect(log.held.map(({ batch }) => batch.items.map(({ conversationId }) => conversationId))).toEqual([['running'], ['a'], ['b', 'c']])
   })
 
   it('cut a batch at 100 items and at 1 MiB, but never to nothing', async () => {
