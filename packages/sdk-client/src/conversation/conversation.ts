@@ -8,7 +8,7 @@ import type { ConversationCore, ConversationPorts } from './core.js'
 import { createOthers } from './others.js'
 import { NOWHERE, PULL_LIMIT, type PositionEffect, type PositionEvent, step, syncOf } from './position.js'
 import { createPuller, historyPath } from './pull.js'
-import { absorb, advanceBy, type Cursors, emptied, moveCursor, type Standing, unknown } from './summary.js'
+import { absorb, advanceBy, emptied, moveCursor, type Standing, unknown } from './summary.js'
 import { createView } from './view.js'
 
 const HOLD_MS = 200
@@ -115,14 +115,16 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
     if (shifted) snapshot.changed()
     effects.forEach(run)
     const now = syncOf(position)
-    enqueue(() => showSync(now))
+    if (now !== 'live') showSync(now)
+    // Only once all that makes it live is stored and shown, and if nothing has come between.
+    else enqueue(() => view.last() === position.last && syncOf(position) === now && showSync(now))
   }
   /** Back to dormant, whoever had it open. */
   const rest = (error: ImError) => {
     puller.stop()
-    dispatch({ type: 'close' })
     opens = 0
     waiters.settle(error)
+    dispatch({ type: 'close' })
   }
   const receipts = ({ receipts: told = [] }: Pick<MessagePage, 'receipts'>) => {
     if (told.length === 0) return
