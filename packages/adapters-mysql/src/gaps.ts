@@ -90,9 +90,10 @@ async function firstGap(tables: Tables, transaction: Transaction, from: number, 
     sql`SELECT c.id FROM ${tables.change} c LEFT JOIN ${tables.change} n ON n.id=c.id+1 WHERE c.id>${from} AND c.id<=${to} AND n.id IS NULL ORDER BY c.id LIMIT 1`,
   )
   if (rowsOf(first).length === 0) return from + 1
-  // The newest row of all has no successor either; what is beyond `to` is not asked for.
-  const gap = toSeq(onlyRow(rowsOf(lonely))['id']) + 1
-  return gap <= to ? gap : undefined
+  // None where there is no gap and others have written past `to`; the newest row of all has no successor either.
+  const [last] = rowsOf(lonely)
+  const gap = last && toSeq(last['id']) + 1
+  return gap !== undefined && gap <= to ? gap : undefined
 }
 
 const raise = (tables: Tables, floor: number) => [

@@ -1,7 +1,9 @@
 import { type AppendResult, type Storage, systemClock } from '@innerline/server-core'
 import { readLog } from '@innerline/server-core/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { mysqlStorage } from '../src/index.js'
 import { FeedWatch } from './kill/feed-watch.js'
+import { FreezingRelay } from './kill/freezing-relay.js'
 import { arrange } from './support/arrange.js'
 import { type MysqlHarness, mysqlHarness } from './support/mysql-harness.js'
 import { testServers } from './support/servers.js'
@@ -18,6 +20,42 @@ for (const { name, uri } of testServers) {
       harness = await mysqlHarness(uri)
     })
     afterAll(() => harness.dispose())
+
+    it('is watched halfway by a node that starts between its look at a gap and its filling of it', async () => {
+      const a = arrange(harness)
+      const [burnt, other] = [await a.conversation(['ann']), await a.conversation(['ann'])]
+      const before = await harness.storage.startPosition()
+      const late = await harness.lateAppend(a.text(burnt, 'ann'))
+      await a.texts(other, 'ann', 1)
+      await late.rollback()
+      const { position } = await harness.storage.changes(before, 100)
+      expect(position.missing.length).toBeGreaterThan(0)
+      const relay = await FreezingRelay.start(uri)
+      const resolver = mysqlStorage({
+        uri: relay.through(uri),
+        namespace: harness.namespace,
+        migrations: 'off',
+        logger: { warn: () => undefined },
+      })
+      await resolver.start()
+      const lease = await resolver.acquireLease({ name: 'half', holder: 'h', ttlMs: 60_000 })
+      if (lease === undefined) throw new Error('A free lease was not given.')
+      const sprung = relay.trap(/INSERT IGNORE INTO \S*t_im_change/, 'request', () => undefined)
+      const resolved = resolver.resolveGaps({ lease, readUpTo: position.id, probe: position.missing, young: [] })
+      await sprung
+      const starting = await harness.second()
+      const started = await starting.startPosition()
+      expect(started.missing).toEqual(expect.arrayContaining([...position.missing]))
+      const [first] = await a.texts(burnt, 'ann', 1)
+      relay.release()
+      expect(await resolved).toEqual({ open: [], resolvedFloor: position.id })
+      const { changes, position: end } = await starting.changes(started, 100)
+      expect(changes.filter((change) => change.kind === 'void').map((change) => change.id)).toEqual(position.missing)
+      expect(changes.filter((change) => change.kind === 'entries')).toMatchObject([{ conversationId: burnt, firstSeq: first?.seq }])
+      expect(end.missing).toEqual([])
+      await resolver.close()
+      await relay.stop()
+    })
 
     it('fails no append, goes on, and hides nothing, while host transactions roll back, dawdle and outlast the retention', async () => {
       const a = arrange(harness)
@@ -73,8 +111,9 @@ for (const { name, uri } of testServers) {
       await Promise.all([...writers, trims])
       const [commits = 0, rollbacks = 0] = await Promise.all(hosts)
       expect(refused).toEqual([])
+      expect([early.failures, middle.failures], 'nothing is wrong with the server').toEqual([0, 0])
       expect(appended).toBeGreaterThan(200)
-      expect([commits > 3, rollbacks > 30]).toEqual([true, true])
+      expect([commits > 2, rollbacks > 5]).toEqual([true, true])
       expect(early.resolvedFloor, 'past what others burnt').toBeGreaterThan(floorBefore)
       const heldFloor = early.resolvedFloor
       expect(early.openGaps, 'the endless one is waited for').toBeGreaterThan(0)

@@ -22,6 +22,8 @@ export class FeedWatch {
   #position: FeedPosition | undefined
   #stopped = false
   #floor = 0
+  /** Reads and resolvings that were refused for now. */
+  failures = 0
 
   constructor(
     name: string,
@@ -77,6 +79,7 @@ export class FeedWatch {
         if (this.resolves) await this.#resolve()
       } catch (error) {
         if (!isImError(error)) throw error
+        this.failures++
         await sleep(READ_EVERY_MS)
       }
     }

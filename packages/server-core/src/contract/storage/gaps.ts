@@ -125,6 +125,20 @@ export function gapCases(current: Current<StorageHarness>): void {
       expect(second).toEqual({ open: [], resolvedFloor: reader.position.id })
     })
 
+    it('raises the floor to what the caller has read, though others have written since', async () => {
+      const a = new Arrange(current())
+      const reader = await FeedReader.start(a.storage)
+      const { slow, quick, held } = await withGap(a)
+      await held.rollback()
+      await reader.drain()
+      // The next id is taken by a row that the caller has not seen.
+      await a.texts(quick, 'ann', 1)
+      expect(await resolve(a.storage, reader.position)).toEqual({ open: [], resolvedFloor: reader.position.id })
+      await a.texts(slow, 'ann', 1)
+      const again = await reader.drain()
+      expect(again.filter((change) => change.kind === 'entries').map((change) => change.conversationId)).toEqual([quick, slow])
+    })
+
     it('does not look at young ids, and keeps the floor below them', async () => {
       const a = new Arrange(current())
       const reader = await FeedReader.start(a.storage)
