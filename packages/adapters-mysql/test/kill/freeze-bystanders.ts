@@ -21,6 +21,7 @@ export class Control {
   readonly #conversationId = `g~control-${randomBytes(5).toString('hex')}`
   readonly #spans: { readonly startedAt: number; readonly endedAt: number }[] = []
   #stopped = false
+  #running: Promise<void> = Promise.resolve()
 
   constructor(uri: string) {
     this.#storage = mysqlStorage({ uri, namespace: `c${randomBytes(5).toString('hex')}`, logger: { warn: () => undefined } })
@@ -32,7 +33,22 @@ export class Control {
     await this.#storage.openConversation({ ...conversation, nodeId: 'control', now: Date.now() })
   }
 
-  async run(): Promise<void> {
+  run(): void {
+    this.#running = this.#append()
+    this.#running.catch(() => undefined)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#running
+  }
+
+  async close(): Promise<void> {
+    await this.stop().catch(() => undefined)
+    await this.#storage.close()
+  }
+
+  async #append(): Promise<void> {
     for (let n = 0; !this.#stopped; n++) {
       const startedAt = monotonicNow()
       const items = [messageOf(`control/${n}`, this.#conversationId, USER)]
@@ -40,14 +56,6 @@ export class Control {
       this.#spans.push({ startedAt, endedAt: monotonicNow() })
       await sleep(PAUSE_MS / 3)
     }
-  }
-
-  stop(): void {
-    this.#stopped = true
-  }
-
-  close(): Promise<void> {
-    return this.#storage.close()
   }
 
   /** The longest that was under way between these two moments. */

@@ -12,6 +12,7 @@ import { WorkerProcess } from './worker-process.js'
 
 const FROZEN_MS = 6_000
 const TRAP_MS = 15_000
+const FINISH_MS = 60_000
 /** What meets a held lock goes its way behind another batch, then in vain, then again. */
 const WAYS = 3
 
@@ -68,7 +69,7 @@ export async function prepareFreeze(uri: string, occupation: Occupation): Promis
     await control.start()
     for (const conversationId of conversations)
       await storage.openConversation({ conversationId, chatType: 'group', userIds: [USER, 'user-1'], nodeId: 'others', now: Date.now() })
-    const rounds = occupation === 'tx-reading' ? 3 : 20
+    const rounds = occupation === 'tx-reading' ? 3 : 8
     const task = { occupation, uri: relay.through(uri), namespace, conversationId: conversations[0], userId: USER, rounds }
     const started = new WorkerProcess(task)
     victim = started
@@ -89,23 +90,30 @@ interface Scene {
   readonly victim: WorkerProcess
 }
 
-async function observe({ occupation, conversations, relay, storage, control, victim }: Scene): Promise<FreezeRun> {
+async function observe(scene: Scene): Promise<FreezeRun> {
+  const others = new Others(scene.storage, scene.conversations)
+  scene.control.run()
+  try {
+    return await freezeAmong(others, scene)
+  } finally {
+    await others.stop()
+  }
+}
+
+async function freezeAmong(others: Others, { occupation, conversations, relay, storage, control, victim }: Scene): Promise<FreezeRun> {
   const feed = new FeedWatch(`reader beside ${occupation}`, storage, conversations, true)
   await feed.started()
-  const others = new Others(storage, conversations)
-  const controlled = control.run()
   const { pattern, at } = TRAPS[occupation]
   const sprung = relay.trap(pattern, at, () => victim.freeze())
   victim.begin()
-  const frozenAt = await Promise.race([sprung, late(`${occupation} was not met`)])
+  const frozenAt = await Promise.race([sprung, late(`${occupation} was not met`, TRAP_MS)])
   await sleep(FROZEN_MS)
   const wokenAt = monotonicNow()
   victim.thaw()
   relay.release()
-  await Promise.race([victim.done, late(`${occupation} did not go on when it woke`)])
+  await Promise.race([victim.done, late(`${occupation} did not go on when it woke`, FINISH_MS)])
   await others.stop()
-  control.stop()
-  await controlled
+  await control.stop()
   const attempts = [...others.attempts, ...victim.attempts]
   const log = (await Promise.all(conversations.map((conversationId) => readLog(storage, conversationId)))).flat()
   const heads = await storage.readHeads(conversations)
@@ -128,7 +136,8 @@ async function observe({ occupation, conversations, relay, storage, control, vic
   }
 }
 
-const late = (what: string): Promise<never> => sleep(TRAP_MS).then(() => Promise.reject(new Error(`${what} within ${TRAP_MS / 1_000} s.`)))
+const late = (what: string, ms: number): Promise<never> =>
+  sleep(ms).then(() => Promise.reject(new Error(`${what} within ${ms / 1_000} s.`)))
 
 export const freezeLine = (run: FreezeRun): string =>
   [
