@@ -24,10 +24,11 @@ export async function startNode(node: Node, { metrics }: Pick<ResolvedOptions, '
 /** Takes what another node has sent; false when it is not ours. */
 export function takeBusFrame({ index, hints, epoch }: Pick<Node, 'index' | 'hints' | 'epoch'>, bytes: Uint8Array): boolean {
   const frame = decodeFrame(bytes)
-  if (frame?.kind === 'hint') hints.receive(frame.hint)
-  // Seqs of another epoch may be other entries here; whatever is in force comes by the feed.
-  else if (frame !== undefined && frame.epoch === epoch.current) index.accept(frame.batch)
-  return frame !== undefined
+  // Seqs of another epoch may be other entries here; whatever is in force comes by the feed, or with the next summary.
+  if (frame === undefined || frame.epoch !== epoch.current) return frame !== undefined
+  if (frame.kind === 'hint') hints.receive(frame.hint)
+  else index.accept(frame.batch)
+  return true
 }
 
 /** Cuts the sockets and finishes what has been accepted. */

@@ -76,7 +76,7 @@ export function createNode(options: ResolvedOptions): Node {
   const pages = new PageReader({ storage, concurrency: PAGE_READS, queue: PAGE_QUEUE, pageBytes: limits.pageBytes })
   const conversations = new ListConversations({ storage, directory, epoch: epochNow, clock, logger })
   const index = new MemberIndex({ storage, bus, pages, clock, logger, summary: (userId) => conversations.summary(userId) })
-  const hints = new Hints(index, bus, clock)
+  const hints = new Hints(index, bus, clock, epochNow)
   const publisher = new CommittedPublisher(index, bus, logger, epochNow)
   const access = new ConversationAccess({ storage, known: index, directory, clock, nodeId })
   /** In which epoch a batch was asked for: what comes back in another is of a log that is no more. */

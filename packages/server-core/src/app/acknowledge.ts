@@ -146,9 +146,11 @@ export class Acknowledge {
 
   async #write(moves: readonly CursorMove[]): Promise<readonly (CursorState | undefined)[]> {
     const { storage, badges, logger, onMoved } = this.#options
+    const epoch = this.#options.epoch()
     const states = await storage.advanceCursors(moves)
     states.forEach((state, i) => {
-      if (state?.moved !== true) return
+      // What was moved in an epoch that has ended meanwhile is no news of this one.
+      if (state?.moved !== true || epoch !== this.#options.epoch()) return
       const { userId, conversationId } = moves[i] as CursorMove
       badges.invalidate(userId).catch((error: unknown) => logger.warn({ err: error }, 'unread badges could not be invalidated'))
       onMoved(userId, conversationId, state)

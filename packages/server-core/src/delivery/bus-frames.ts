@@ -7,9 +7,11 @@ export interface Hint {
   readonly json: string
 }
 
-export type BusFrame =
-  | { readonly kind: 'messages'; readonly batch: LiveBatch; readonly epoch: number }
+/** Of `epoch`: in another, its seqs may be other entries. */
+export type BusFrame = { readonly epoch: number } & (
+  | { readonly kind: 'messages'; readonly batch: LiveBatch }
   | { readonly kind: 'hint'; readonly hint: Hint }
+)
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true })
@@ -25,8 +27,8 @@ export function encodeBatch(batch: LiveBatch, epoch: number): Uint8Array {
   return encoder.encode(text)
 }
 
-export function encodeHint(hint: Hint): Uint8Array {
-  return encoder.encode(`${JSON.stringify({ k: 'h', u: hint.userId, y: hint.key })}\n${hint.json}`)
+export function encodeHint(hint: Hint, epoch: number): Uint8Array {
+  return encoder.encode(`${JSON.stringify({ k: 'h', u: hint.userId, y: hint.key, e: epoch })}\n${hint.json}`)
 }
 
 /** Reads a frame; undefined for anything that is not ours, which a shared bus may carry. */
@@ -52,10 +54,10 @@ function decodeBatch(fields: Readonly<Record<string, unknown>>, lines: readonly 
 }
 
 function decodeHint(fields: Readonly<Record<string, unknown>>, lines: readonly string[]): BusFrame | undefined {
-  const { u: userId, y: key } = fields
+  const { u: userId, y: key, e: epoch } = fields
   const json = lines[0]
-  if (typeof userId !== 'string' || typeof key !== 'string' || json === undefined) return undefined
-  return { kind: 'hint', hint: { userId, key, json } }
+  if (typeof userId !== 'string' || typeof key !== 'string' || !isCount(epoch) || json === undefined) return undefined
+  return { kind: 'hint', hint: { userId, key, json }, epoch }
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0

@@ -14,18 +14,20 @@ export class Hints {
   readonly #index: MemberIndex
   readonly #bus: Bus
   readonly #clock: Clock
+  readonly #epoch: () => number
 
-  constructor(index: MemberIndex, bus: Bus, clock: Clock) {
+  constructor(index: MemberIndex, bus: Bus, clock: Clock, epoch: () => number) {
     this.#index = index
     this.#bus = bus
     this.#clock = clock
+    this.#epoch = epoch
   }
 
   /** Tells every connection of a user, on all nodes. `key` names what a later event replaces. */
   send(userId: string, key: string, event: NewSessionEvent): void {
     const hint: Hint = { userId, key, json: JSON.stringify({ ...event, at: this.#clock.now() }) }
     this.receive(hint)
-    if (this.#bus.alone !== true) this.#bus.publish(userChannel(userId), encodeHint(hint))
+    if (this.#bus.alone !== true) this.#bus.publish(userChannel(userId), encodeHint(hint, this.#epoch()))
   }
 
   /** A hint of another node. */
