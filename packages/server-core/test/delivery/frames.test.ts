@@ -32,7 +32,7 @@ describe('frames on the bus', () => {
     const hints = fc.record({ userId: text, key: text, json: fc.json().map((json) => JSON.stringify(JSON.parse(json))) })
     fc.assert(
       fc.property(hints, (hint) => {
-        expect(decodeFrame(encodeHint(hint))).toEqual({ kind: 'hint', hint })
+        expect(decodeFrame(encodeHint(hint, 3))).toEqual({ kind: 'hint', hint, epoch: 3 })
       }),
     )
   })
