@@ -103,6 +103,10 @@ const moves = {
     model.socket = 'none'
     model.feed({ type: 'lost', error })
   },
+  /** Nothing is heard of it any more, though the runtime says that it is open. */
+  fallsSilent: (model) => {
+    if (model.socket !== 'none') model.feed({ type: 'lost', error })
+  },
   busy: (model) => {
     if (model.socket === 'none') return
     model.socket = 'none'
