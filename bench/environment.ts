@@ -1,5 +1,10 @@
 import { execFileSync } from 'node:child_process'
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { fileURLToPath } from 'node:url'
+import { spreadOf } from './statistics.js'
 
 /** What a figure depends on beside the code. */
 export interface Environment {
@@ -12,7 +17,11 @@ export interface Environment {
   readonly kernel: string
   /** 1-minute load before the run: above 0 the machine had other work. */
   readonly loadBefore: number
+  /** What the disk takes to keep 4 KiB, median: the least that a durable commit can take. */
+  readonly syncMs: number
 }
+
+const SYNCS = 100
 
 export function readEnvironment(): Environment {
   return {
@@ -24,6 +33,25 @@ export function readEnvironment(): Environment {
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     kernel: release(),
     loadBefore: Math.round((loadavg()[0] ?? 0) * 100) / 100,
+    syncMs: Math.round(timeOfSync() * 100) / 100,
+  }
+}
+
+/** Measured where the databases keep their data. */
+function timeOfSync(): number {
+  const folder = mkdtempSync(fileURLToPath(new URL('.sync-', import.meta.url)))
+  const file = openSync(join(folder, 'probe'), 'w')
+  try {
+    const times = Array.from({ length: SYNCS }, () => {
+      writeSync(file, Buffer.alloc(4096, 1))
+      const begin = performance.now()
+      fdatasyncSync(file)
+      return performance.now() - begin
+    })
+    return spreadOf(times).median
+  } finally {
+    closeSync(file)
+    rmSync(folder, { recursive: true })
   }
 }
 

@@ -26,7 +26,7 @@ export class Profile {
   async stop(server: ServerProcess, name: string): Promise<void> {
     const profile = await server.stopProfile()
     mkdirSync(this.#folder, { recursive: true })
-    const file = join(this.#folder, `${name.replaceAll(/[^a-z]+/g, '-')}.cpuprofile`)
+    const file = join(this.#folder, `${name.replaceAll(/[^a-z0-9]+/g, '-')}.cpuprofile`)
     writeFileSync(file, JSON.stringify(profile))
     console.log(`\n### ${name}: self time (${relative(ROOT, file)})\n`)
     console.log(selfTimes(profile).join('\n'))

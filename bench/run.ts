@@ -6,15 +6,20 @@ import { runFanOut } from './benchmarks/fan-out.js'
 import { runIdle, SETTLERS } from './benchmarks/idle.js'
 import { runRelay } from './benchmarks/relay.js'
 import { CONTENDERS, type Contender, INNERLINE } from './contenders.js'
+import { type BenchDatabase, DATABASE_NAMES, startDatabases } from './databases.js'
 import { openFileLimit, readEnvironment } from './environment.js'
 import { Profile } from './profile.js'
-import { reportFanOut, reportIdle, reportRelay, type Samples } from './report.js'
+import { reportFanOut, reportIdle, reportRelay } from './report.js'
+import { interleaved } from './rounds.js'
+import { compareStorages, profileStorages, STORAGE_BENCHMARKS } from './run-storage.js'
 import { FULL, QUICK, type Scale } from './scale.js'
 import { ServerProcess, Unavailable } from './server-process.js'
+import type { Samples } from './table.js'
 
-const NAMES = ['relay', 'fan-out', 'idle'] as const
-const SERVERS = CONTENDERS.map(({ server }) => server).join('|')
-const USAGE = `npm run bench -- [${NAMES.join('] [')}] [--quick] [--profile] [--rounds=<n>] [--only=${SERVERS}]`
+const PEER_BENCHMARKS = ['relay', 'fan-out', 'idle'] as const
+const NAMES = [...PEER_BENCHMARKS, ...STORAGE_BENCHMARKS] as const
+const ONLY = [...CONTENDERS.map(({ server }) => server), ...DATABASE_NAMES].join('|')
+const USAGE = `npm run bench -- [${NAMES.join('] [')}] [--quick] [--profile] [--rounds=<n>] [--only=${ONLY}]`
 const RESULTS = fileURLToPath(new URL('./results/', import.meta.url))
 /** Files a process needs beside the connections it holds. */
 const OTHER_FILES = 300
@@ -22,12 +27,20 @@ const OTHER_FILES = 300
 const { values, positionals } = readArguments()
 const base = values.quick ? QUICK : FULL
 const rounds = values.rounds === undefined ? base.rounds : Math.max(1, Number.parseInt(values.rounds, 10) || 1)
-const only = values.only ?? (values.profile ? INNERLINE.server : undefined)
-const contenders = await available(CONTENDERS.filter(({ server }) => only === undefined || server === only))
+const isDatabase = (DATABASE_NAMES as readonly string[]).includes(values.only ?? '')
+const only = isDatabase ? undefined : values.only
+const contenders = PEER_BENCHMARKS.some(wanted) ? await available(CONTENDERS.filter(isMeasured)) : []
 const scale = fitted({ ...base, rounds, idleRounds: Math.min(rounds, base.idleRounds) })
+// Before anything is started, so that the load of the machine is that of others.
+const environment = readEnvironment()
+const databases = STORAGE_BENCHMARKS.some(wanted) ? await startDatabases((name) => !isDatabase || name === values.only) : []
 
-if (values.profile) await takeProfiles()
-else await compare()
+try {
+  if (values.profile) await takeProfiles()
+  else await compare()
+} finally {
+  for (const database of databases) await database.stop()
+}
 process.exit(0)
 
 function readArguments() {
@@ -51,6 +64,12 @@ function wanted(name: (typeof NAMES)[number]): boolean {
   return positionals.length === 0 || positionals.includes(name)
 }
 
+/** A profile is of our own server, unless another one is asked for. */
+function isMeasured({ server }: Contender): boolean {
+  const one = only ?? (values.profile ? INNERLINE.server : undefined)
+  return one === undefined || server === one
+}
+
 /** Those whose server can be had; the others are named with the reason. */
 async function available(candidates: readonly Contender[]): Promise<Contender[]> {
   const found: Contender[] = []
@@ -70,43 +89,49 @@ async function available(candidates: readonly Contender[]): Promise<Contender[]>
 
 /** The scale, with as many idle connections as the limit of open files allows. */
 function fitted(wish: Scale): Scale {
-  const most = Math.floor((openFileLimit() - OTHER_FILES) / contenders.length / (1 + SETTLERS))
+  const most = Math.floor((openFileLimit() - OTHER_FILES) / Math.max(1, contenders.length) / (1 + SETTLERS))
   if (wish.idleConnections <= most) return wish
   console.log(`Only ${most} idle connections: the limit of open files (ulimit -n) allows no more.`)
   return { ...wish, idleConnections: most }
 }
 
-/** Runs A B C A B C …, so that a slow minute of the machine falls on all. */
-async function interleaved<T>(name: string, measure: (contender: Contender) => Promise<T>): Promise<Samples<T>> {
-  const samples = new Map<Contender, T[]>(contenders.map((contender) => [contender, []]))
-  for (let round = 1; round <= scale.rounds; round++) {
-    for (const contender of contenders) {
-      progress(`${name}: round ${round} of ${scale.rounds}, ${contender.name}`)
-      samples.get(contender)?.push(await measure(contender))
-    }
-  }
-  progress('')
-  return samples
-}
-
 async function compare(): Promise<void> {
-  const environment = readEnvironment()
-  const { node, cpu, cores, loadBefore } = environment
+  const { node, cpu, cores, loadBefore, syncMs } = environment
   console.log(
-    `# Benchmarks (${scale.name})\n\nNode ${node}, ${cores} × ${cpu}, load before ${loadBefore}. Median (least–most) of the rounds.`,
+    `# Benchmarks (${scale.name})\n\nNode ${node}, ${cores} × ${cpu}, load before ${loadBefore}, fdatasync of 4 KiB ${syncMs} ms. Median (least–most) of the rounds.`,
   )
+  for (const { source, durability } of databases) {
+    const flags = Object.entries(durability).map(([name, value]) => `${name}=${value}`)
+    console.log(`${source}: ${flags.join(', ')}.`)
+  }
   const raw: Record<string, unknown> = {}
-  const show = (name: string, samples: Samples<unknown>, report: string): void => {
-    raw[name] = Object.fromEntries([...samples].map(([contender, values]) => [contender.name, values]))
+  const show = (name: string, samples: unknown, report: string): void => {
+    raw[name] = samples
     console.log(`\n${report}`)
   }
+  await comparePeers(show)
+  if (databases.length > 0) await compareStorages({ databases, scale, wanted, show, progress })
+  const file = `${RESULTS}${environment.at.replaceAll(':', '-')}.json`
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, `${JSON.stringify({ environment, databases: describe(databases), scale, samples: raw }, undefined, 2)}\n`)
+  console.log(`\nAll samples: ${relative(process.cwd(), file)}`)
+}
+
+function describe(all: readonly BenchDatabase[]) {
+  return all.map(({ source, durability }) => ({ source, durability }))
+}
+
+async function comparePeers(show: (name: string, samples: unknown, report: string) => void): Promise<void> {
+  const byName = (samples: Samples<unknown>) => Object.fromEntries([...samples].map(([contender, each]) => [contender.name, each]))
+  const inRounds = <T>(name: string, measure: (contender: Contender) => Promise<T>) =>
+    interleaved({ name, rounds: scale.rounds, contenders, progress }, measure)
   if (wanted('relay')) {
-    const samples = await interleaved('relay', (contender) => runRelay(contender, scale))
-    show('relay', samples, reportRelay(samples, scale))
+    const samples = await inRounds('relay', (contender) => runRelay(contender, scale))
+    show('relay', byName(samples), reportRelay(samples, scale))
   }
   if (wanted('fan-out')) {
-    const samples = await interleaved('fan-out', (contender) => runFanOut(contender, scale))
-    show('fan-out', samples, reportFanOut(samples, scale))
+    const samples = await inRounds('fan-out', (contender) => runFanOut(contender, scale))
+    show('fan-out', byName(samples), reportFanOut(samples, scale))
   }
   if (wanted('idle')) {
     const rounds: Awaited<ReturnType<typeof runIdle>>[] = []
@@ -116,12 +141,8 @@ async function compare(): Promise<void> {
     }
     progress('')
     const samples = new Map(contenders.map((contender) => [contender, rounds.flatMap((round) => round.get(contender) ?? [])]))
-    show('idle', samples, reportIdle(samples, scale))
+    show('idle', byName(samples), reportIdle(samples, scale))
   }
-  const file = `${RESULTS}${environment.at.replaceAll(':', '-')}.json`
-  mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, `${JSON.stringify({ environment, scale, samples: raw }, undefined, 2)}\n`)
-  console.log(`\nAll samples: ${relative(process.cwd(), file)}`)
 }
 
 async function takeProfiles(): Promise<void> {
@@ -130,6 +151,7 @@ async function takeProfiles(): Promise<void> {
     if (wanted('relay')) await runRelay(contender, scale, profile)
     if (wanted('fan-out')) await runFanOut(contender, scale, profile)
   }
+  await profileStorages({ databases, scale, wanted }, profile)
 }
 
 /** One line that replaces itself, where there is somebody to see it. */

@@ -14,6 +14,14 @@ export interface Scale {
   readonly fanOutInFlight: number
   readonly idleConnections: number
   readonly idleMs: number
+  /** On databases: of one shape by one method. */
+  readonly appendMs: number
+  /** Fixed rate of the relay on storages. */
+  readonly storedPerSecond: number
+  /** Messages of the long conversation, and how often each of its pages is read in a round. */
+  readonly pageMessages: number
+  readonly pageReads: number
+  readonly summaryConnects: number
 }
 
 export const FULL: Scale = {
@@ -29,6 +37,11 @@ export const FULL: Scale = {
   fanOutInFlight: 16,
   idleConnections: 5_000,
   idleMs: 20_000,
+  appendMs: 1_000,
+  storedPerSecond: 1_000,
+  pageMessages: 1_000_000,
+  pageReads: 400,
+  summaryConnects: 20,
 }
 
 export const QUICK: Scale = {
@@ -41,4 +54,8 @@ export const QUICK: Scale = {
   members: 1_000,
   idleConnections: 2_000,
   idleMs: 3_000,
+  appendMs: 400,
+  pageMessages: 200_000,
+  pageReads: 100,
+  summaryConnects: 5,
 }

@@ -20,7 +20,13 @@ interface Answer {
 /** A contender's server cannot run here, for a reason that is no fault of the run. */
 export class Unavailable extends Error {}
 
+export interface StartOptions {
+  readonly env?: Readonly<Record<string, string>> | undefined
+  readonly file?: string | undefined
+}
+
 const START_MS = 20_000
+const fileOf = (name: string): string => fileURLToPath(new URL(`./servers/${name}.mjs`, import.meta.url))
 
 /** A contender's server in a process of its own, which answers questions about itself. */
 export class ServerProcess {
@@ -45,10 +51,9 @@ export class ServerProcess {
     })
   }
 
-  /** Starts `servers/<name>.mjs`. Rejects {@link Unavailable} where that server says that it cannot be had. */
-  static async start(name: string): Promise<ServerProcess> {
-    const file = fileURLToPath(new URL(`./servers/${name}.mjs`, import.meta.url))
-    const env = { ...process.env, NODE_ENV: 'production', NODE_OPTIONS: '' }
+  /** Starts `servers/<name>.mjs`, or `file`. Rejects {@link Unavailable} where that server says that it cannot be had. */
+  static async start(name: string, { env: added = {}, file = fileOf(name) }: StartOptions = {}): Promise<ServerProcess> {
+    const env = { ...process.env, NODE_ENV: 'production', NODE_OPTIONS: '', ...added }
     const child = spawn(process.execPath, [file], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env })
     const signal = AbortSignal.timeout(START_MS)
     const ended = once(child, 'exit', { signal }).then(() => {
@@ -65,27 +70,27 @@ export class ServerProcess {
 
   /** CPU time the process has used so far, user and system, all threads: microseconds. */
   async cpuMicros(): Promise<number> {
-    const { user, system } = (await this.#ask('usage')) as NodeJS.CpuUsage
+    const { user, system } = (await this.ask('usage')) as NodeJS.CpuUsage
     return user + system
   }
 
   /** Memory after forced collections. */
   memory(): Promise<MemoryUse> {
-    return this.#ask('memory') as Promise<MemoryUse>
+    return this.ask('memory') as Promise<MemoryUse>
   }
 
   /** Tells the server a room's members before they connect. */
   async openRoom(room: string, userIds: readonly string[]): Promise<void> {
-    await this.#ask('open', { room, userIds })
+    await this.ask('open', { room, userIds })
   }
 
   /** Begins a CPU profile of the server. */
   async startProfile(): Promise<void> {
-    await this.#ask('profileStart')
+    await this.ask('profileStart')
   }
 
   async stopProfile(): Promise<Profiler.Profile> {
-    return (await this.#ask('profileStop')) as Profiler.Profile
+    return (await this.ask('profileStop')) as Profiler.Profile
   }
 
   /** Ends the process at once. */
@@ -96,7 +101,8 @@ export class ServerProcess {
     await ended
   }
 
-  #ask(operation: string, argument?: unknown): Promise<unknown> {
+  /** Asks for one of the process's own operations; rejects with what it throws. */
+  ask(operation: string, argument?: unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId
       this.#waiting.set(id, { resolve, reject })

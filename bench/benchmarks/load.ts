@@ -10,10 +10,19 @@ export interface Cost {
   readonly serverBusy: number
   /** The same of the load generator: near 1 means that it, not the server, set the rate. */
   readonly generatorBusy: number
+  readonly generatorMicros: number
+  /** CPU microseconds of the database behind the server; 0 without one. */
+  readonly databaseMicros: number
+  readonly databaseBusy: number
 }
 
-/** Runs `work` and measures what it cost. */
-export async function costOf(server: ServerProcess, work: () => Promise<void>): Promise<Cost> {
+/** Runs `work` and measures what it cost, the database behind the server included. */
+export async function costOf(
+  server: ServerProcess,
+  work: () => Promise<void>,
+  database?: { readonly cpuMicros: () => number },
+): Promise<Cost> {
+  const databaseBefore = database?.cpuMicros() ?? 0
   const cpuBefore = await server.cpuMicros()
   const ownBefore = process.cpuUsage()
   const begin = performance.now()
@@ -21,8 +30,13 @@ export async function costOf(server: ServerProcess, work: () => Promise<void>): 
   const elapsedMs = performance.now() - begin
   const own = process.cpuUsage(ownBefore)
   const cpuMicros = (await server.cpuMicros()) - cpuBefore
+  const databaseMicros = (database?.cpuMicros() ?? 0) - databaseBefore
+  const generatorMicros = own.user + own.system
   const busy = (micros: number) => micros / 1000 / elapsedMs
-  return { elapsedMs, cpuMicros, serverBusy: busy(cpuMicros), generatorBusy: busy(own.user + own.system) }
+  return {
+    ...{ elapsedMs, cpuMicros, generatorMicros, databaseMicros },
+    ...{ serverBusy: busy(cpuMicros), generatorBusy: busy(generatorMicros), databaseBusy: busy(databaseMicros) },
+  }
 }
 
 /** Longest a contender may take to log all users in. */

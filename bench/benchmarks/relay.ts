@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Contender } from '../contenders.js'
+import type { BenchDatabase } from '../databases.js'
 import type { Profile } from '../profile.js'
 import type { Scale } from '../scale.js'
 import { ServerProcess } from '../server-process.js'
@@ -14,6 +15,9 @@ export interface RelayPhase extends Cost {
   /** Send to receive. */
   readonly p50Ms: number
   readonly p99Ms: number
+  /** Send to the answer that it is accepted. */
+  readonly answeredP50Ms: number
+  readonly answeredP99Ms: number
 }
 
 export interface RelaySample {
@@ -35,19 +39,24 @@ interface Pair {
   readonly sentAt: Float64Array
 }
 
+/** What a round does. */
+export type RelayScale = Pick<Scale, 'pairs' | 'inFlightPerPair' | 'warmUpMs' | 'phaseMs' | 'relayPerSecond'>
+
 /** One round of one contender: its server, fresh; `pairs` senders and receivers; warm-up, then both phases. */
-export async function runRelay(contender: Contender, scale: Scale, profile?: Profile): Promise<RelaySample> {
-  const server = await ServerProcess.start(contender.server)
-  const load = new RelayLoad(scale.pairs, scale.inFlightPerPair)
+export async function runRelay(contender: Contender, scale: RelayScale, profile?: Profile): Promise<RelaySample> {
+  const { database } = contender
+  const storage = database && { BENCH_DATABASE: database.url, BENCH_NAMESPACE: database.freshNamespace() }
+  const server = await ServerProcess.start(contender.server, { env: storage })
+  const load = new RelayLoad(scale.pairs, scale.inFlightPerPair, database)
   try {
     await load.connect(contender, server.port)
     await load.run({ ms: scale.warmUpMs })
     await profile?.start(server)
     const paced = await load.measure(server, { ms: scale.phaseMs, perSecond: scale.relayPerSecond })
-    await profile?.stop(server, 'relay, fixed rate')
+    await profile?.stop(server, `relay${database === undefined ? '' : ` on ${database.name}`}, fixed rate`)
     await profile?.start(server)
     const saturated = await load.measure(server, { ms: scale.phaseMs })
-    await profile?.stop(server, 'relay, saturated')
+    await profile?.stop(server, `relay${database === undefined ? '' : ` on ${database.name}`}, saturated`)
     return { paced, saturated }
   } finally {
     load.close()
@@ -63,14 +72,17 @@ class RelayLoad {
   readonly #bySender = new Map<BenchClient, Pair>()
   readonly #byReceiver = new Map<BenchClient, Pair>()
   #clients: readonly BenchClient[] = []
+  readonly #database: BenchDatabase | undefined
   #latencies: number[] = []
+  #answerLatencies: number[] = []
   #sent = 0
   #settled = 0
   #flooding = false
   #sending = false
   #drained = (): void => {}
 
-  constructor(count: number, inFlight: number) {
+  constructor(count: number, inFlight: number, database: BenchDatabase | undefined) {
+    this.#database = database
     this.#count = count
     this.#inFlight = inFlight
   }
@@ -97,7 +109,8 @@ class RelayLoad {
   async measure(server: ServerProcess, load: { readonly ms: number; readonly perSecond?: number }): Promise<RelayPhase> {
     const before = this.#sent
     this.#latencies = []
-    const cost = await costOf(server, () => this.run(load))
+    this.#answerLatencies = []
+    const cost = await costOf(server, () => this.run(load), this.#database)
     const messages = this.#sent - before
     return {
       ...cost,
@@ -106,6 +119,8 @@ class RelayLoad {
       cpuMicrosPerMessage: cost.cpuMicros / messages,
       p50Ms: quantile(this.#latencies, 0.5),
       p99Ms: quantile(this.#latencies, 0.99),
+      answeredP50Ms: quantile(this.#answerLatencies, 0.5),
+      answeredP99Ms: quantile(this.#answerLatencies, 0.99),
     }
   }
 
@@ -160,6 +175,7 @@ class RelayLoad {
   #accepted(client: BenchClient): void {
     const pair = this.#bySender.get(client)
     if (pair === undefined) return
+    this.#answerLatencies.push(performance.now() - (pair.sentAt[pair.accepted % pair.sentAt.length] as number))
     pair.accepted++
     if (this.#flooding && this.#sending) this.#send(pair)
     this.#settle()

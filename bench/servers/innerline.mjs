@@ -1,4 +1,5 @@
-// The built package, mounted as a service mounts it, all in memory. Only the limits that would refuse the load are raised.
+// The built package, mounted as a service mounts it: in memory, or on the database it is given. Only the limits that would refuse the
+// load are raised.
 import { serve, unavailable } from './control.mjs'
 
 const core = await import('../../packages/server-core/dist/index.js').catch((error) => ({ error }))
@@ -12,9 +13,15 @@ const LIMITS = {
   unauthenticatedSockets: 1e6,
 }
 
+async function storageOf({ BENCH_DATABASE: uri, BENCH_NAMESPACE: namespace }) {
+  if (uri === undefined) return core.memoryStorage({ clock: core.systemClock })
+  const { mysqlStorage } = await import('../../packages/adapters-mysql/dist/index.js')
+  return mysqlStorage({ uri, namespace })
+}
+
 async function run() {
   const clock = core.systemClock
-  const storage = core.memoryStorage({ clock })
+  const storage = await storageOf(process.env)
   const im = core.createImServer({
     storage,
     limits: LIMITS,
