@@ -165,6 +165,32 @@ describe('the outbox', () => {
     expect(im.outbox.getSnapshot()).toHaveLength(1)
   })
 
+  it('has taken a message back once its store knows, as an app that ends before would send it when it comes again', async () => {
+    let forget = () => {}
+    const memory = memoryStore()
+    const storage = {
+      ...memory,
+      deleteOutbox: async (msgId: string) => {
+        await new Promise<void>((resolve) => {
+          forget = resolve
+        })
+        return memory.deleteOutbox(msgId)
+      },
+    }
+    const { im } = harness({ storage, userId: 'alice' })
+    const sending = im.conversations.direct('bob').send(text('x'))
+    await settle()
+    let ended = false
+    void codeOf(sending).then(() => {
+      ended = true
+    })
+    expect(sending.cancel()).toBe(true)
+    await settle()
+    expect(ended).toBe(false)
+    forget()
+    expect(await codeOf(sending)).toBe('CANCELLED')
+  })
+
   it('writes nothing when the connection is gone before the store is open', async () => {
     let ready = () => {}
     const memory = memoryStore()

@@ -77,7 +77,7 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
     for (let entry = due(); entry; entry = due()) move(entry, { type: 'turn' })
   }
   /** What each phase begins with. */
-  const enter = (entry: Entry, before: EntryState, event: EntryEvent) => {
+  const enter = (entry: Entry, before: EntryState, event: EntryEvent): Promise<unknown> | undefined => {
     const { record, timer, state } = entry
     const { msgId } = record
     switch (state.phase) {
@@ -92,36 +92,41 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
       case 'sending':
         if (!ports.send(SEND_DESTINATIONS.sendMessage, sendBodyOf(record, ports.userId()), msgId)) {
           active = false
-          return move(entry, { type: 'lost' })
+          move(entry, { type: 'lost' })
+          return
         }
-        return timer.start(ackTimeoutMs, () => {
+        timer.start(ackTimeoutMs, () => {
           ports.probe()
           move(entry, { type: 'refused', error: new ImError('ACK_TIMEOUT') })
         })
+        return
       case 'resting':
-        return timer.start(pauseMs(state.error, state.attempts, ports.ids), () => move(entry, { type: 'rested' }))
+        timer.start(pauseMs(state.error, state.attempts, ports.ids), () => move(entry, { type: 'rested' }))
+        return
       case 'failed':
         entry.age.stop()
         return save(entry)
       case 'gone':
         entry.age.stop()
         entries.delete(msgId)
-        void store.deleteOutbox(msgId)
-        if (event.type !== 'committed') return
-        // `local` keeps answering after the entry is gone.
-        entry.item = { ...event.message, own: true, status: 'sent' }
-        ports.committed(event.message)
+        if (event.type === 'committed') {
+          // `local` keeps answering after the entry is gone.
+          entry.item = { ...event.message, own: true, status: 'sent' }
+          ports.committed(event.message)
+        }
+        return store.deleteOutbox(msgId)
     }
   }
   /** How it ended, once everything that can be looked up shows it. */
-  const announce = (entry: Entry, before: EntryState, event: EntryEvent) => {
+  const announce = (entry: Entry, before: EntryState, event: EntryEvent, stored: Promise<unknown> | undefined) => {
     const { phase, error } = entry.state
     if (event.type === 'committed') {
       entry.resolve?.(event.message)
       emit(before.phase === 'failed' ? 'revived' : 'sent', { message: event.message })
     } else if (error && (phase === 'failed' || phase === 'gone')) {
+      // What was taken back is so once the store knows: an app that ends before would send it after all when it comes again.
+      if (phase === 'gone') return void stored?.then(() => entry.reject?.(error))
       entry.reject?.(error)
-      if (phase === 'gone') return
       emit('failed', { item: itemNow(entry), error })
       const [oldest, ...others] = inPhase('failed')
       if (oldest && others.length >= maxSize) move(oldest, { type: 'cancel' })
@@ -135,9 +140,9 @@ export function createOutbox(options: OutboxOptions, ports: OutboxPorts): Outbox
     entry.timer.stop()
     entry.state = after
     entry.item = undefined
-    void enter(entry, before, event)
+    const stored = enter(entry, before, event)
     ports.changed(entry.record.conversationId)
-    announce(entry, before, event)
+    announce(entry, before, event, stored)
     pump()
     return true
   }
