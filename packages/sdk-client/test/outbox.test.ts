@@ -177,8 +177,10 @@ describe('the outbox', () => {
         return memory.deleteOutbox(msgId)
       },
     }
-    const { im } = harness({ storage, userId: 'alice' })
-    const sending = im.conversations.direct('bob').send(text('x'))
+    const { chat, server } = await connected({ storage })
+    server.onSend = () => 'ignore'
+    void chat.send(text('under way'))
+    const sending = chat.send(text('x'))
     await settle()
     let ended = false
     void codeOf(sending).then(() => {
