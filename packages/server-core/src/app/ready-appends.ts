@@ -43,9 +43,10 @@ export class ReadyAppends {
     return this.#conversations.get(conversationId)?.length ?? 0
   }
 
-  add(conversationId: string, items: readonly Waiting[]): void {
+  /** Adds items behind those that are there; the array is this list's from now on. */
+  add(conversationId: string, items: Waiting[]): void {
     const known = this.#conversations.get(conversationId)
-    if (known === undefined) this.#conversations.set(conversationId, [...items])
+    if (known === undefined) this.#conversations.set(conversationId, items)
     else known.push(...items)
     this.#count(items, 1)
   }
@@ -57,18 +58,18 @@ export class ReadyAppends {
     const conversations = new Map<string, Waiting[]>()
     const room = new Room()
     for (const [conversationId, items] of this.#conversations) {
-      stale.push(...takeStale(items, oldest))
+      if ((items[0] as Waiting).since <= oldest) stale.push(...takeStale(items, oldest))
       const taken = room.take(items)
       // What finds no room at all is the first in the next batch: a large one would otherwise wait for ever behind small ones.
       if (taken.length === 0 && items.length > 0) break
       this.#conversations.delete(conversationId)
       if (taken.length === 0) continue
-      waiting.push(...taken)
+      for (const each of taken) waiting.push(each)
       conversations.set(conversationId, items)
-      this.#count(items, -1)
+      if (items.length > 0) this.#count(items, -1)
     }
     this.#count(waiting, -1)
-    this.#count(stale, -1)
+    if (stale.length > 0) this.#count(stale, -1)
     return { waiting, conversations, stale }
   }
 
