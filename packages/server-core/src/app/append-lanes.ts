@@ -125,16 +125,20 @@ export class AppendLanes {
     this.#refuse(stale, 'The message waited too long to be stored.')
     if (waiting.length === 0) return
     this.#queued -= waiting.length
-    const held = await this.#flush(waiting, 0)
+    const held = new Map<string, Waiting[]>()
+    for (const each of await this.#flush(waiting, 0)) {
+      const { conversationId } = each.item
+      held.set(conversationId, [...(held.get(conversationId) ?? []), each])
+    }
     for (const [conversationId, rest] of conversations) {
-      const own = held.length === 0 ? held : held.filter(({ item }) => item.conversationId === conversationId)
-      if (own.length === 0) this.#leave(conversationId, rest)
+      const own = held.get(conversationId)
+      if (own === undefined) this.#leave(conversationId, rest)
       else this.#hold(conversationId, own, rest)
     }
   }
 
   /** A conversation is in no batch any more; what came meanwhile may travel. */
-  #leave(conversationId: string, rest: Waiting[]): void {
+  #leave(conversationId: string, rest: readonly Waiting[]): void {
     this.#busy.delete(conversationId)
     if (rest.length > 0) this.#ready.add(conversationId, rest)
   }

@@ -43,10 +43,9 @@ export class ReadyAppends {
     return this.#conversations.get(conversationId)?.length ?? 0
   }
 
-  /** Adds items behind those that are there; the array is this list's from now on. */
-  add(conversationId: string, items: Waiting[]): void {
+  add(conversationId: string, items: readonly Waiting[]): void {
     const known = this.#conversations.get(conversationId)
-    if (known === undefined) this.#conversations.set(conversationId, items)
+    if (known === undefined) this.#conversations.set(conversationId, [...items])
     else known.push(...items)
     this.#count(items, 1)
   }
@@ -58,18 +57,18 @@ export class ReadyAppends {
     const conversations = new Map<string, Waiting[]>()
     const room = new Room()
     for (const [conversationId, items] of this.#conversations) {
-      if ((items[0] as Waiting).since <= oldest) stale.push(...takeStale(items, oldest))
+      stale.push(...takeStale(items, oldest))
       const taken = room.take(items)
       // What finds no room at all is the first in the next batch: a large one would otherwise wait for ever behind small ones.
       if (taken.length === 0 && items.length > 0) break
       this.#conversations.delete(conversationId)
       if (taken.length === 0) continue
-      for (const each of taken) waiting.push(each)
+      waiting.push(...taken)
       conversations.set(conversationId, items)
-      if (items.length > 0) this.#count(items, -1)
+      this.#count(items, -1)
     }
     this.#count(waiting, -1)
-    if (stale.length > 0) this.#count(stale, -1)
+    this.#count(stale, -1)
     return { waiting, conversations, stale }
   }
 
