@@ -1,9 +1,13 @@
-import { type Command, type Frame, QUEUES, SEND_DESTINATIONS, serializeFrame } from '@innerline/protocol'
+import { type Command, type Frame, isUserId, QUEUES, SEND_DESTINATIONS, serializeFrame } from '@innerline/protocol'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Authenticate } from '../../src/ports/index.js'
 import { startTestNode, textTo } from '../support/test-node.js'
 
 /** Whatever a client sends, in whatever order: no throw out of the gateway, no rejection nobody handles, nothing left behind. */
+
+/** As a host's does, it takes nothing for a user that cannot be one: that would be the host's own failure, and logged as such. */
+const authenticate: Authenticate = ({ token }) => (token !== undefined && isUserId(token) ? { userId: token, userType: 'user' } : null)
 
 const unhandled: unknown[] = []
 const note = (error: unknown): void => void unhandled.push(error)
@@ -67,7 +71,7 @@ describe('a client that sends anything', () => {
   it('breaks nothing and leaves nothing behind', async () => {
     await fc.assert(
       fc.asyncProperty(steps, fc.boolean(), fc.boolean(), async (script, connected, listens) => {
-        const node = await startTestNode()
+        const node = await startTestNode({ authenticate })
         const bob = await node.client('bob')
         const socket = node.dial()
         if (connected) {
