@@ -45,6 +45,15 @@ function checkCallOrder(sends: readonly SendHistory[], stored: ReadonlyMap<strin
   return found
 }
 
+/** Every entry has the id under which somebody sent it: another one is a message that was sent once and stored twice. */
+export function checkOrigins(sent: ReadonlySet<string>, log: readonly LoggedEntry[]): Violation[] {
+  return log.flatMap((entry): Violation[] =>
+    sent.has(entry.msgId)
+      ? []
+      : [{ rule: 'foreign-entry', detail: `${place(entry)} holds ${entry.msgId}, an id that nobody gave to a message` }],
+  )
+}
+
 /** Sends as attempts that the rules on acknowledgements understand. */
 export const attemptsOf = (sends: readonly SendHistory[]): readonly Attempt[] =>
   sends.map(({ app: writer, conversationId, msgId, userId: fromUserId, content, startedAt, endedAt, outcome }) => ({

@@ -6,7 +6,7 @@ import type { History, Violation } from './history.js'
 
 export * from './history.js'
 export { checkDevices, checkEvents, checkUnread, type Truth } from './check-devices.js'
-export { attemptsOf, checkSends } from './check-sends.js'
+export { attemptsOf, checkOrigins, checkSends } from './check-sends.js'
 export { checkCursors } from './check-cursors.js'
 
 export interface Verdict {

@@ -108,6 +108,11 @@ export class Wire implements GatewaySocket {
     return this.#broken && this.#client.readyState === OPEN
   }
 
+  /** Whether both ends live and reach each other. */
+  get isWhole(): boolean {
+    return !this.#broken && !this.#serverOver && this.#client.readyState === OPEN
+  }
+
   /** The node has answered the upgrade. */
   accepted(listener: SocketListener): void {
     this.#listener = listener

@@ -31,6 +31,11 @@ export class GivenOut {
     this.#report = report
   }
 
+  /** Whether no hole is left that it was told of: the last lag or resync was followed by a summary that covers it. */
+  get isSettled(): boolean {
+    return !this.#attaching && !this.#void
+  }
+
   /** The socket has taken everything. */
   drained(): void {
     this.#lagging = false

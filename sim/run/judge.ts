@@ -4,6 +4,7 @@ import {
   checkDevices,
   checkEvents,
   checkHistory,
+  checkOrigins,
   checkSends,
   checkUnread,
   type DeviceHistory,
@@ -41,11 +42,22 @@ export async function judge(world: World, { badges }: { readonly badges: boolean
     ...checkHistory(history).violations,
     ...checkCursors(cursors, recorder.cursorHeads),
     ...checkSends(sends, log),
+    ...checkOrigins(new Set(recorder.sends.map(({ msgId }) => msgId)), log),
     ...checkEvents(stores),
     ...checkConsumer(world, log),
+    ...checkWires(world),
     ...checkDevices(devices, { log, members }),
     ...(badges ? checkUnread(devices, { log, members }) : []),
   ]
+}
+
+/** Whoever was told of a hole has been given a summary that covers it. */
+function checkWires({ network }: World): Violation[] {
+  const open = [...network.wires].filter(({ isWhole, givenOut }) => isWhole && !givenOut.isSettled)
+  return open.map(({ device, node }) => ({
+    rule: 'wire-hole',
+    detail: `${device.name} was told by ${node.name} of messages it did not get, and of no summary that covers them`,
+  }))
 }
 
 /** A consumer is given every entry at least once, but for a change of epoch, of which it is told. */

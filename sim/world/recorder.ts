@@ -19,6 +19,9 @@ export interface Told {
   readonly epoch: number
 }
 
+/** Fewer entries than this are read one by one. */
+const LONG_BACKLOG = 900
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** Writes down what the checker is to judge, and reports at once what can be wrong at once. Times are steps of the scheduler. */
@@ -155,6 +158,8 @@ export class Recorder {
     const key = `${userId} ${conversationId}`
     this.held.set(key, Math.max(this.held.get(key) ?? 0, position?.lastSeq ?? 0))
     const conversation = this.data?.conversations.get(conversationId)
+    const beginsAfter = (conversation?.members.get(userId)?.visibleFrom ?? 1) - 1
+    this.#wholeStore(`${store.store} ${epoch} ${conversationId}`, position, beginsAfter)
     for (const row of rows) {
       if (conversation?.at(row.seq)?.msgId === row.msgId) continue
       this.violation(
@@ -163,6 +168,18 @@ export class Recorder {
       )
     }
   }
+
+  /** A store begins anew beyond what it held only where the backlog was too long to be read through. */
+  #wholeStore(key: string, position: StoredPosition | undefined, beginsAfter: number): void {
+    const before = Math.max(beginsAfter, this.#positions.get(key)?.lastSeq ?? 0)
+    if (position === undefined) return
+    this.#positions.set(key, position)
+    const { lowSeq } = position
+    if (lowSeq <= before || lowSeq - before > LONG_BACKLOG) return
+    this.violation('store-hole', `${key} held everything up to ${before} and has given it up for what comes after ${lowSeq}`)
+  }
+
+  readonly #positions = new Map<string, StoredPosition>()
 
   /** A message posted by REST: as a send, without an outbox behind it. */
   posted(
