@@ -4,6 +4,7 @@ import type { Fault } from '../world/profile.js'
 import type { Slot, World } from '../world/world.js'
 
 const TRIES = 5
+const TRIMS = 12
 
 /** What befalls the world: draws faults over the active time and makes them end after a while. */
 export class Faults {
@@ -19,6 +20,19 @@ export class Faults {
     const { profile, scheduler, director } = this.#world
     for (let i = 0; i < profile.faults; i++) {
       scheduler.at(this.#random.next() * profile.activeMs, director, () => this.#strike(TRIES))
+    }
+    if (profile.feedKeepMs < profile.activeMs) this.#planTrims()
+  }
+
+  /** Rows of the feed are deleted far more often than nodes come round to it, so that some reader is behind at the time. */
+  #planTrims(): void {
+    const { profile, scheduler, director, database, recorder, random } = this.#world
+    const chance = random.fork('trims')
+    for (let i = 0; i < TRIMS; i++) {
+      scheduler.at(chance.next() * profile.activeMs, director, () => {
+        recorder.fault('trimFeed')
+        void database.admin.trimChanges({ keepMs: profile.feedKeepMs, readerLostAfterMs: Number.POSITIVE_INFINITY, limit: 5_000 })
+      })
     }
   }
 

@@ -80,7 +80,7 @@ export class Workload {
         if (place !== undefined) device.conversation(place.conversationId)?.typing()
         return
       case 'history':
-        if (place !== undefined) for (let readers = 1 + random.int(4); readers > 0; readers--) this.#history(place)
+        if (place !== undefined) this.#history(place)
         return
       case 'disconnect':
         return this.#disconnect(device)
@@ -118,7 +118,7 @@ export class Workload {
   }
 
   /** As a host's page without the SDK's outbox does: one request, tried again with the same id when its answer is lost. */
-  #restSend(device: Device, { conversationId }: Place): void {
+  #restSend(device: Device, { conversationId }: Place, then = (): void => {}): void {
     const { awake: app } = device
     if (app === undefined) return
     const { recorder, scheduler } = this.#world
@@ -127,7 +127,10 @@ export class Workload {
     const posted = recorder.posted(device, app.process.name, body.msgId, conversationId, JSON.stringify(body.body), true)
     const post = (triesLeft: number): void => {
       app.im.request<SentMessage>('POST', '/api/im/messages', { body }).then(
-        (sent) => recorder.settled(posted, { ok: true, ...sent }),
+        (sent) => {
+          recorder.settled(posted, { ok: true, ...sent })
+          then()
+        },
         (error: ImError) => {
           if (error.retry === 'never') recorder.settled(posted, { ok: false, code: error.code, final: true })
           else if (triesLeft > 0) scheduler.after(this.#random.exponential(2_000), app.process, () => post(triesLeft - 1))
@@ -139,14 +142,28 @@ export class Workload {
     post(4)
   }
 
-  /** A page as an operator's tool reads it, from any member's device: several at once ask for the same. */
-  #history({ conversationId, members }: Place): void {
+  /**
+   * A page as operators' tools read it, from members' devices: several ask for the same within a moment, and some right after a message
+   * of their own.
+   */
+  #history(place: Place): void {
     const random = this.#random
-    const device = random.pick(this.#world.devices.filter(({ userId }) => members.includes(userId)))
-    const query = random.pick([{}, {}, { beforeSeq: 1 + random.int(60) }, { afterSeq: random.int(60) }])
+    const { scheduler, director } = this.#world
+    const devices = this.#world.devices.filter(({ userId }) => place.members.includes(userId))
+    const query = random.pick([{}, {}, {}, { beforeSeq: 1 + random.int(60) }, { afterSeq: random.int(60) }])
+    const limit = 1 + random.int(30)
+    for (let readers = 1 + random.int(6); readers > 0; readers--) {
+      const device = random.pick(devices)
+      const read = (): void => this.#read(device, place.conversationId, query, limit)
+      const writes = random.chance(0.3)
+      scheduler.after(random.exponential(100), director, () => (writes ? this.#restSend(device, place, read) : read()))
+    }
+  }
+
+  #read(device: Device, conversationId: string, query: { readonly beforeSeq?: number; readonly afterSeq?: number }, limit: number): void {
     const path = `/api/chat/messages/session/${encodeURIComponent(conversationId)}`
     const judge = this.#world.recorder.pageAsked(device.name, conversationId, query)
-    device.awake?.im.request<MessagePage>('GET', path, { query: { ...query, limit: 1 + random.int(30) } }).then(judge, () => {})
+    device.awake?.im.request<MessagePage>('GET', path, { query: { ...query, limit } }).then(judge, () => {})
   }
 
   /** Everybody it is for hears of it by its first messages. */

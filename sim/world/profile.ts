@@ -125,9 +125,9 @@ export function drawProfile(random: Random): Profile {
   const sometimes = (share: number, upTo: number): number => (!calm && random.chance(wild ? 0.9 : share) ? random.next() ** 2 * upTo : 0)
   const tight = random.chance(0.4)
   const users = random.pick([2, 2, 3, 3, 4, 5, 6, 12])
-  // Rows are kept for so short that a node which was away finds them gone; they are trimmed once a minute.
+  // Rows are kept for so short that a node which was away finds them gone.
   const forgetful = random.chance(0.15)
-  const activeMs = forgetful ? random.between(130_000, 200_000) : random.between(25_000, 70_000)
+  const activeMs = random.between(25_000, 70_000)
   const [lost, lostAnswer] = [sometimes(0.4, 0.6), sometimes(0.3, 0.2)]
   return {
     users,

@@ -71,12 +71,14 @@ export class ServerNode {
     )
   }
 
-  /** A host's consumer of what happened; now and then it fails, and is given the record again. */
+  /** A host's consumer of what happened; now and then it takes its time, or fails and is given the record again. */
   #consume(): void {
-    const { random, recorder } = this.#world
+    const { random, recorder, scheduler, profile } = this.#world
     const chance = random.fork(`${this.process.name} consumer`)
     const start = (): void => {
       const handler = async ({ data, eventId }: EventRecord): Promise<void> => {
+        const isSlow = scheduler.now < profile.activeMs && chance.chance(0.03)
+        if (isSlow) await new Promise<void>((resolve) => this.process.clock.after(chance.between(1_000, 8_000), resolve))
         if (chance.chance(0.05)) throw new Error(`no mood for ${eventId}`)
         recorder.heard(String(data['conversationId']), Number(data['seq']))
       }
