@@ -29,6 +29,8 @@ async function firstFailure(program: string, runs: number, jobs: number): Promis
     },
     program,
   )
+  // A worker that fell over says nothing of the bug.
+  if (failed?.steps === 0) throw new Error(`${program} cannot play seed ${failed.seed}: ${failed.violations[0]?.detail}`)
   const [first] = failed?.violations ?? []
   return failed && first && { seed: failed.seed, rule: first.rule, detail: first.detail }
 }

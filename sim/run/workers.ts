@@ -43,7 +43,7 @@ async function keepBusy(program: string, order: () => Order | undefined, done: (
   let rest: Order | undefined
   for (let mine = rest ?? order(); mine !== undefined; mine = rest ?? order()) {
     rest = await new Promise<Order | undefined>((resolve) => {
-      const child = fork(program, ['--worker'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+      const child = fork(program, ['--worker'], { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
       attend(child, mine as Order, order, done, resolve)
     })
   }
