@@ -1,6 +1,7 @@
 import type { Mutant } from './mutant.js'
 
 const ENTRY = 'packages/server-core/src/delivery/conversation-entry.ts'
+const MEMBERS = 'packages/server-core/src/delivery/local-members.ts'
 const INDEX = 'packages/server-core/src/delivery/member-index.ts'
 const CONNECTION = 'packages/server-core/src/gateway/connection.ts'
 const GATEWAY = 'packages/server-core/src/gateway/gateway.ts'
@@ -81,7 +82,11 @@ export const nodeMutants: readonly Mutant[] = [
   {
     name: 'entry-at-head-read-then',
     says: 'a conversation that a frame brings up begins at its head as it is by then, above that frame',
-    edits: [{ file: INDEX, find: 'if (firstSeq > 0 && named.some(', replace: 'if (firstSeq < 0 && named.some(' }],
+    edits: [
+      { file: INDEX, find: 'if (firstSeq > 0 && named.some(', replace: 'if (firstSeq < 0 && named.some(' },
+      // What a newcomer is owed from below would make up for it.
+      { file: MEMBERS, find: 'if (known === undefined) this.#owe(slot, Math.max(joinSeq, visibleFrom))\n', replace: '' },
+    ],
   },
   {
     name: 'ack-of-old-epoch',
@@ -102,14 +107,10 @@ export const nodeMutants: readonly Mutant[] = [
   },
   {
     name: 'page-joins-running-read',
-    says: 'a page is answered from a read that was under way before it was asked for',
-    edits: joinRunningRead,
-  },
-  {
-    name: 'newest-page-joins-running-read',
-    says: 'the same, where pages are read up to the end of the log instead of the head their own request has read',
+    says: 'a page of the newest is answered from a read that was under way before it was asked for',
     edits: [
       ...joinRunningRead,
+      // A page ends at the head that its own request has read: up to there a read that began earlier has the same entries.
       {
         file: READ,
         find: 'return this.#options.pages.read({ conversationId, from, to, direction, limit })',
