@@ -18,7 +18,7 @@ import { systemClock, systemIds } from './runtime/system.js'
 import { guardedStore } from './store/guarded.js'
 import { memoryStore } from './store/memory.js'
 import { createTimer } from './timer.js'
-import { quiet, sharing } from './waiting.js'
+import { quiet } from './waiting.js'
 
 const HEADS_PER_BEAT = 64
 const RELOAD_MS = 500
@@ -57,6 +57,7 @@ export function createImClient(options: ImClientOptions): ImClient {
   /** Open conversations that the last heart-beats have named; the next one names others. */
   let asked = 0
   const reloadTimer = createTimer(clock)
+  let reading = false
 
   const supervisor = createSupervisor(options, { clock, ids, events, tokens, url: ws }, { opened, message, receipt, closed, beat })
   const { send, dispatch, connection, whenConnected } = supervisor
@@ -155,7 +156,10 @@ export function createImClient(options: ImClientOptions): ImClient {
     send(SEND_DESTINATIONS.heartbeat, { epoch, heads: Object.fromEntries(open.slice(asked, asked + HEADS_PER_BEAT)) })
     asked += HEADS_PER_BEAT
   }
-  const reread = sharing(async () => {
+  const reread = async () => {
+    // One at a time, and not the one under way, which may have been read too early.
+    if (reading) return reload()
+    reading = true
     try {
       const told = await request<Summary>('GET', '/api/im/offline/summary')
       if (taking && sameEpoch(told.epoch)) directory.summary(told, false)
@@ -163,7 +167,8 @@ export function createImClient(options: ImClientOptions): ImClient {
       if (taking && isImError(cause) && cause.retry !== 'never') reload(pauseMs(cause, RELOAD_ATTEMPT, ids))
       else report(cause)
     }
-  })
+    reading = false
+  }
   /** What the server told too little of: read the summary, once for all who ask within a moment. */
   function reload(delayMs = RELOAD_MS): void {
     if (!reloadTimer.running()) reloadTimer.start(delayMs, reread)

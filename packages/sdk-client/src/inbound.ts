@@ -39,8 +39,7 @@ export function createInbound(ports: InboundPorts): (queue: Queue, body: object)
   const entry = (message: ChatMessage) => {
     if (!(message.seq > 0)) return
     const core = directory.core(message.conversationId)
-    // Title and settings of a conversation that begins now are in its summary alone.
-    if (!core.listed) reload()
+    if (!core.told) reload()
     core.frame(message)
   }
   const answer = ({ epoch, heads }: HeartbeatAnswer) => {

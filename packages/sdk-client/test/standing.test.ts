@@ -131,6 +131,34 @@ describe('what is shown of a conversation', () => {
     expect([chat.getSnapshot().unread, im.conversations.totalUnread.getSnapshot()]).toEqual([0, 2])
   })
 
+  it.each(['all conversations', 'the newest of many'])(
+    'counts over all what began since the server read its summary of %s, and asks for its title',
+    async (of) => {
+      const { im, server, clock } = await connected(fill(3))
+      const read = { ...server.summary('alice'), ...(of === 'the newest of many' && { next: 'more', totalUnread: 9 }) }
+      const { totalUnread } = im.conversations
+      server.commit('d~alice~zoe', { fromUserId: 'zoe' })
+      await settle()
+      // This read is answered late, and another conversation begins while it is under way.
+      server.onRequest = () => {
+        server.onRequest = () => undefined
+        const early = Response.json(server.summary('alice'))
+        return new Promise((resolve) => clock.after(2_000, () => resolve(early)))
+      }
+      await clock.advance(500)
+      server.commit('d~alice~yan', { fromUserId: 'yan' })
+      await settle()
+      server.last.event(read)
+      await settle()
+      expect(totalUnread.getSnapshot()).toBe(read.totalUnread + 2)
+      await clock.advance(2_100)
+      expect(totalUnread.getSnapshot()).toBe(5)
+      await clock.advance(10_000)
+      expect(totalUnread.getSnapshot()).toBe(5)
+      expect(server.requests.filter(({ path }) => path === '/api/im/offline/summary')).toHaveLength(2)
+    },
+  )
+
   it('does not let a cursor event that crossed a markRead bring the badge back', async () => {
     const { server, chat } = await connected(fill(3))
     await chat.open()

@@ -111,7 +111,7 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
 
   const welcome = (headers: Headers) => {
     connected = true
-    deadline.start(CONNECT_TIMEOUT_MS, () => expire('no receipt in time'))
+    deadline.start(CONNECT_TIMEOUT_MS, () => expire('no receipt'))
     const [theirsMs = 0, wantedMs = 0] = (headers['heart-beat'] ?? '').split(',').map(Number)
     beat(theirsMs, wantedMs)
     for (const [id, destination] of Object.entries(subscriptions)) {
@@ -153,7 +153,7 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
       [HEADERS.deviceId]: deviceId,
     })
   }
-  deadline.start(CONNECT_TIMEOUT_MS, () => expire('no CONNECTED in time'))
+  deadline.start(CONNECT_TIMEOUT_MS, () => expire('no CONNECTED'))
   socket.binaryType = 'arraybuffer'
   socket.onmessage = ({ data }: { readonly data: string | ArrayBuffer }) => {
     heard = clock.monotonic()
@@ -172,7 +172,7 @@ export function openLink({ socket, token, deviceId, clock }: LinkOptions, handle
     },
     end() {
       connected = false
-      deadline.start(END_MS, () => expire('no receipt in time'))
+      deadline.start(END_MS, () => expire('no receipt'))
       write(DISCONNECT, { receipt: DISCONNECT })
     },
     discard,
@@ -185,7 +185,7 @@ export function openSocket(url: string, factory: ((url: string, protocols: strin
   const { WebSocket: Native } = globalThis as { WebSocket?: new (url: string, protocols: string[]) => WebSocketLike }
   if (!Native) {
     throw new ImError('UNSUPPORTED', {
-      detail: 'no WebSocket: npm i ws, and give option webSocket (see README)',
+      detail: 'no WebSocket: npm i ws, give option webSocket',
     })
   }
   return new Native(url, [STOMP_SUBPROTOCOL])

@@ -21,6 +21,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
   let sync: SyncState = 'dormant'
   let pulled = 0
   let generation = 0
+  let told = false
   let restored = false
   let opens = 0
   let stopped: ImError | undefined
@@ -126,9 +127,9 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
     waiters.settle(error)
     dispatch({ type: 'close' })
   }
-  const receipts = ({ receipts: told = [] }: Pick<MessagePage, 'receipts'>) => {
-    if (told.length === 0) return
-    told.forEach(others.receipt)
+  const receipts = ({ receipts: read = [] }: Pick<MessagePage, 'receipts'>) => {
+    if (read.length === 0) return
+    read.forEach(others.receipt)
     view.changed()
     changed()
   }
@@ -214,8 +215,8 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
   }
   return {
     api,
-    get listed() {
-      return standing !== undefined && !standing.hidden && standing.headSeq > 0
+    get told() {
+      return told
     },
     get at() {
       return position.opened ? position.last : undefined
@@ -228,6 +229,7 @@ export function createConversation(id: string, ports: ConversationPorts): Conver
     },
     summary(summary: ConversationSummary, inTotal: boolean) {
       const { headSeq, floorSeq, deliveredSeq } = summary
+      told = true
       dispatch({ type: 'head', seq: headSeq, floor: floorSeq })
       // An acknowledgement of an earlier run may have been lost with its page.
       if (position.opened && deliveredSeq < view.last()) acks.delivered(id, view.last())

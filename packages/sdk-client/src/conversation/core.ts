@@ -27,8 +27,8 @@ export interface ConversationPorts extends PullPorts {
 /** One conversation as the client drives it. */
 export interface ConversationCore {
   readonly api: Conversation
-  /** What the list needs; `listed` once the server or an entry has told of it. */
-  readonly listed: boolean
+  /** A summary has told of it: its title and settings are in no entry. */
+  readonly told: boolean
   /** Where an open conversation is, for the heads heart-beat; undefined when dormant. */
   readonly at: number | undefined
   frame(message: ChatMessage): void

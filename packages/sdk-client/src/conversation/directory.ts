@@ -24,9 +24,9 @@ export function createDirectory(ports: Omit<ConversationPorts, 'changed'>, eager
   const list = createCell(
     (): readonly ConversationSnapshot[] =>
       [...cores.values()]
-        .filter(({ listed }) => listed)
         .map(({ api }) => api.getSnapshot())
-        .sort((a, b) => Number(b.pinned) - Number(a.pinned) || b.updatedAt - a.updatedAt),
+        .filter(({ headSeq, hidden }) => headSeq > 0 && !hidden)
+        .sort((a, b) => +b.pinned - +a.pinned || b.updatedAt - a.updatedAt),
     report,
   )
   const totalUnread = createCell(() => total, report)
@@ -44,17 +44,16 @@ export function createDirectory(ports: Omit<ConversationPorts, 'changed'>, eager
     cores.set(id, known)
     return known
   }
-  /** Answers how many more are unread here than was told: what came or was sent since the server read it. */
-  const take = (items: readonly ConversationSummary[]): number => {
-    let more = 0
-    for (const item of items) {
-      const one = core(item.conversationId)
-      one.summary(item, true)
-      more += one.api.getSnapshot().unread - item.unread
-      if (eager && one.at === undefined) void one.api.open()
-    }
-    return more
-  }
+  /** Answers whom it named, with how much the server counts there. */
+  const take = (items: readonly ConversationSummary[]) =>
+    new Map(
+      items.map((item) => {
+        const one = core(item.conversationId)
+        one.summary(item, true)
+        if (eager && one.at === undefined) void one.api.open()
+        return [one, item.unread]
+      }),
+    )
   const loadMore = sharing(async ({ signal }: CallOptions = {}) => {
     if (cursor !== undefined) {
       const options = { query: { cursor }, signal }
@@ -85,9 +84,14 @@ export function createDirectory(ports: Omit<ConversationPorts, 'changed'>, eager
     core,
     summary({ conversations, next, totalUnread: unread }, attached) {
       cursor = next
-      const named = new Set(conversations.map(({ conversationId }) => conversationId))
-      setTotal(unread + take(conversations))
-      if (attached) for (const [id, one] of cores) one.resume(named.has(id))
+      const named = take(conversations)
+      // What came, began or was sent since the server read this is counted here alone. What it may hold back in further pages, there alone.
+      for (const one of cores.values()) {
+        const isNamed = named.has(one)
+        if (isNamed || !next || !one.told) unread += one.api.getSnapshot().unread - (named.get(one) ?? 0)
+        if (attached) one.resume(isNamed)
+      }
+      setTotal(unread)
       if (eager) loadRest()
     },
   }
