@@ -79,7 +79,7 @@ export interface Conversation extends Readable<ConversationSnapshot> {
    * the msgId, so the message exists once. Order: the messages of one conversation are committed in the order of the calls.
    */
   send(body: SendableBody, options?: SendOptions): Sending
-  /** Marks everything up to `upToSeq` (default: the newest held) as read. Coalesced; never moves back. */
+  /** Marks everything up to `upToSeq` (default: the newest held; of a conversation that is not open, the newest known) as read. Coalesced; never moves back. */
   markRead(upToSeq?: number): void
   /** Tells the others that this user is typing. Call it on every key: it is sent at most every 3 s, and never queued. */
   typing(): void
