@@ -41,6 +41,8 @@ const stages = {
   kill: () => vitest('kill'),
   // A slow machine plays fewer, and says how many.
   sim: () => command('node', ['scripts/sim.mjs', '--runs', '2000', '--minutes', '4']),
+  // Whether the simulator would notice: `npm run sim:mutants` plants all of them.
+  mutants: () => command('node', ['scripts/sim-mutants.mjs', '--quick']),
   build: () => buildPackages().then(() => true),
   size: () => buildPackages().then(() => command('node', ['scripts/size.mjs'])),
   e2e: endToEnd,

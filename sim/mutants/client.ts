@@ -46,6 +46,7 @@ export const clientMutants: readonly Mutant[] = [
   {
     name: '404-taken-for-a-no',
     says: 'a message without a receipt is looked up, and given up when the service does not know it yet',
+    rare: true,
     edits: [
       {
         file: OUTBOX,
@@ -86,6 +87,7 @@ export const clientMutants: readonly Mutant[] = [
   {
     name: 'position-apart-from-rows',
     says: 'the position and its rows are stored one after the other',
+    rare: true,
     edits: [
       {
         file: CONVERSATION,

@@ -17,6 +17,8 @@ export interface Mutant {
   /** What goes wrong, for people. */
   readonly says: string
   readonly edits: readonly Edit[]
+  /** Needs more than ten seeds, which is too long for every `npm test`. */
+  readonly rare?: true
 }
 
 /** The file's text with the edits made. Throws when one does not fit any more: a mutant that changes nothing proves nothing. */

@@ -70,6 +70,7 @@ export const nodeMutants: readonly Mutant[] = [
   {
     name: 'lag-cleared-early',
     says: 'a lag ends before the socket has taken what it was given',
+    rare: true,
     edits: [
       {
         file: CONNECTION,
@@ -108,6 +109,7 @@ export const nodeMutants: readonly Mutant[] = [
   {
     name: 'page-joins-running-read',
     says: 'a page of the newest is answered from a read that was under way before it was asked for',
+    rare: true,
     edits: [
       ...joinRunningRead,
       // A page ends at the head that its own request has read: up to there a read that began earlier has the same entries.

@@ -77,6 +77,7 @@ export const storageMutants: readonly Mutant[] = [
   {
     name: 'resolver-fills-open-id',
     says: 'a missing change id is closed with a void row though its transaction is still open',
+    rare: true,
     edits: [
       { file: FEED, find: 'if (feed.held.has(id) || id >= feed.nextId) open.add(id)', replace: 'if (id >= feed.nextId) open.add(id)' },
     ],
@@ -84,11 +85,13 @@ export const storageMutants: readonly Mutant[] = [
   {
     name: 'feed-trimmed-under-consumer',
     says: 'feed rows are deleted though a durable reader has not had them',
+    rare: true,
     edits: [{ file: FEED, find: 'if (!reader.lost) keepAbove =', replace: 'if (reader.lost) keepAbove =' }],
   },
   {
     name: 'feed-trimmed-under-node',
     says: 'a node that was away is not told that rows after its position are gone',
+    rare: true,
     edits: [
       {
         file: FEED_ROWS,
