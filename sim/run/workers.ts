@@ -22,12 +22,14 @@ export async function playMany(
   program = process.argv[1] as string,
 ): Promise<void> {
   const { from, runs, minutes, jobs, first } = options
+  // What comes after the first failure is played for nothing.
+  const chunk = first ? 1 : CHUNK
   const until = minutes === undefined ? Number.POSITIVE_INFINITY : performance.now() + minutes * 60_000
   let next = from
   let stop = false
   const order = (): Order | undefined => {
     if (stop || next >= from + runs || performance.now() >= until) return undefined
-    const count = Math.min(CHUNK, from + runs - next)
+    const count = Math.min(chunk, from + runs - next)
     next += count
     return { from: next - count, count }
   }
@@ -35,7 +37,7 @@ export async function playMany(
     done(one)
     if (first && one.violations.length > 0) stop = true
   }
-  await Promise.all(Array.from({ length: Math.min(jobs, Math.ceil(runs / CHUNK)) }, () => keepBusy(program, order, outcome)))
+  await Promise.all(Array.from({ length: Math.min(jobs, Math.ceil(runs / chunk)) }, () => keepBusy(program, order, outcome)))
 }
 
 /** One worker after another, as one that hangs or dies is replaced. */
