@@ -26,10 +26,10 @@ export class ServerNode {
     const process = new Process(name, scheduler, random.fork(name))
     this.process = process
     const tell = (level: string) => (fields: object, message?: string) => {
-      trace.line(name, () => `${level}: ${message} ${describe(fields)}`)
+      trace.line(name, () => `${level}: ${message} ${describe(fields, String)}`)
       // A new epoch voids every place in the feed, and a consumer is told so.
       const isTold = database.data.epoch > 1 && message?.includes('event consumer') === true
-      if (level === 'error' && !isTold) recorder.violation('logged-error', `${name}: ${message} ${describe(fields)}`)
+      if (level === 'error' && !isTold) recorder.violation('logged-error', `${name}: ${message} ${describe(fields, stackOf)}`)
     }
     const logger = { debug: () => {}, info: () => {}, warn: tell('warn'), error: tell('error') }
     this.#logger = logger
@@ -135,8 +135,11 @@ export class ServerNode {
   }
 }
 
-function describe(fields: object): string {
+const stackOf = (error: Error): string => error.stack ?? error.message
+
+/** A story names errors without their stacks: Node's own lines in those are other ones in each version. */
+function describe(fields: object, name: (error: Error) => string): string {
   return Object.entries(fields)
-    .map(([key, value]) => `${key}=${value instanceof Error ? (value.stack ?? value.message) : String(value)}`)
+    .map(([key, value]) => `${key}=${value instanceof Error ? name(value) : String(value)}`)
     .join(' ')
 }
