@@ -23,6 +23,13 @@ export type Row = Readonly<Record<string, unknown>>
 /** What one statement answered: rows, or an OK packet. */
 export type StatementResult = readonly Row[] | { readonly serverStatus?: number; readonly insertId?: unknown }
 
+/** Bits of {@link serverStatusOf}. */
+export const IN_TRANSACTION = 1
+export const AUTOCOMMIT = 2
+
+/** The session's state as an OK packet tells it; 0 where it tells none. */
+export const serverStatusOf = (result: StatementResult): number => (result as { readonly serverStatus?: number }).serverStatus ?? 0
+
 /** Raised by us when the server has not answered in time; the connection is gone and the outcome unknown. */
 export class DeadlineError extends Error {
   readonly code = 'INNERLINE_DEADLINE'

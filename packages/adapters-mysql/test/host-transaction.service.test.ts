@@ -179,6 +179,35 @@ for (const { name, uri } of testServers) {
       await tx.commit()
     })
 
+    it('needs a transaction, and writes nothing where none is open or it has ended', async () => {
+      const a = arrange(harness)
+      const id = await a.conversation(['ann'])
+      const tx = await begin()
+      const ends = ['COMMIT', 'ROLLBACK', `CREATE TABLE ${harness.namespace}_own_${level.length} (a INT)`]
+      for (const end of ends) {
+        await tx.query(end)
+        await expect(send(tx, [a.text(id, 'ann')]), `after ${end}`).rejects.toMatchObject({
+          code: 'INVALID_REQUEST',
+          detail: expect.stringContaining('No transaction is open'),
+        })
+        await tx.beginTransaction()
+      }
+      await tx.rollback()
+      expect(await readLog(harness.storage, id)).toEqual([])
+      expect((await a.accepted([a.text(id, 'ann')]))[0]).toMatchObject({ seq: 1 })
+    })
+
+    it('may be one that nobody has begun, where the session does not commit by itself', async () => {
+      const a = arrange(harness)
+      const id = await a.conversation(['ann'])
+      const tx = await begin()
+      await tx.rollback()
+      await tx.query('SET SESSION autocommit = 0')
+      expect(await send(tx, [a.text(id, 'ann')])).toMatchObject([{ ok: true, seq: 1 }])
+      await tx.rollback()
+      expect(await readLog(harness.storage, id)).toEqual([])
+    })
+
     it('needs a connection', async () => {
       const a = arrange(harness)
       const id = await a.conversation(['ann'])

@@ -1,7 +1,7 @@
 import { ImError } from '@innerline/protocol'
 import type { AppendBatch, AppendItem, AppendResult } from '@innerline/server-core'
 import { type Database, rowsOf } from '../database.js'
-import { type DriverConnection, runStatements, type StatementResult } from '../driver.js'
+import { type DriverConnection, IN_TRANSACTION, runStatements, serverStatusOf, type StatementResult } from '../driver.js'
 import type { ConversationKeys } from '../keys.js'
 import { entryColumns } from '../rows.js'
 import { type Sql, sql, uuid } from '../sql.js'
@@ -20,7 +20,7 @@ type Run = (statement: Sql) => Promise<StatementResult>
  * Appends inside the host's transaction, on the host's connection: never commits, rolls back or sets session state, and
  * leaves no lock on anything but the conversation's own rows. Items are of one conversation, which must be open.
  *
- * Rejects `BUSY` when a lock was not given in time (only the statement is undone), `UNAVAILABLE` when the whole
+ * Rejects `INVALID_REQUEST` when no transaction is open, before anything is written. Rejects `BUSY` when a lock was not given in time (only the statement is undone), `UNAVAILABLE` when the whole
  * transaction is gone and must be run again.
  */
 export async function appendInHostTransaction(
@@ -60,6 +60,7 @@ async function appendItem(
   }
   // The row exists, so this locks it and no gap beside it, also at REPEATABLE READ.
   const [row] = rowsOf(await run(lockHeads(database.tables, [key], 'wait')))
+  if (!(await isInTransaction(run))) throw noTransaction()
   if (row === undefined) return notOpen
   const locked = lockedHeadOf(row)
   if (locked.head.conversationId !== item.conversationId) {
@@ -68,6 +69,17 @@ async function appendItem(
   }
   return decide(database, run, item, batch, locked)
 }
+
+/**
+ * Asked after the lock, which without autocommit begins the transaction. Outside of one every statement would commit by itself: the lock
+ * would be gone at once, and a crash between two of them would leave an entry that its head knows nothing of.
+ */
+const isInTransaction = async (run: Run): Promise<boolean> => (serverStatusOf(await run(sql`DO 0`)) & IN_TRANSACTION) !== 0
+
+const noTransaction = (): ImError =>
+  new ImError('INVALID_REQUEST', {
+    detail: 'No transaction is open on `tx`: none was begun, or it has ended, as a statement such as CREATE TABLE does to it.',
+  })
 
 const notOpen: AppendResult = {
   ok: false,
