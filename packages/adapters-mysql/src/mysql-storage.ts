@@ -17,7 +17,7 @@ import { expireMessages } from './retention.js'
 import { toSeq, toText } from './rows.js'
 import { checkGrants, verifySchema } from './schema-check.js'
 import { checkServer } from './server-check.js'
-import { ServerLife } from './server-life.js'
+import { epochAfter, ServerLife } from './server-life.js'
 import { sql } from './sql.js'
 import { classify, toImError } from './sql-errors.js'
 import { tablesOf } from './tables.js'
@@ -168,8 +168,11 @@ function partsOf(database: Database, maxBytes: number): Parts {
     },
     raiseEpoch: () =>
       database.transaction(async (transaction) => {
-        const [rows] = await transaction.begin(sql`SELECT f.epoch FROM ${state} f WHERE f.id=1 FOR UPDATE`)
-        const epoch = toSeq(onlyRow(rowsOf(rows))['epoch']) + 1
+        const [rows] = await transaction.begin(
+          sql`SELECT f.epoch,CAST(UNIX_TIMESTAMP() AS SIGNED) AS second FROM ${state} f WHERE f.id=1 FOR UPDATE`,
+        )
+        const row = onlyRow(rowsOf(rows))
+        const epoch = epochAfter(toSeq(row['epoch']), toSeq(row['second']))
         await transaction.commit(sql`UPDATE ${state} SET epoch=${epoch} WHERE id=1`)
         keys.clear()
         return epoch

@@ -12,6 +12,12 @@ const ATTEMPTS = 5
 const PAUSE_MS = 100
 
 /**
+ * The epoch to follow another, by the second in which it begins. Not the next number: a crash or a restore may take back that it was
+ * raised, and the log that comes after must not come to the same one.
+ */
+export const epochAfter = (epoch: number, second: number): number => Math.max(epoch + 1, second)
+
+/**
  * Tells one life of the server from the next, where a crash may take back what readers have seen (ADR 5): each life has an
  * epoch of its own, so that no position of an earlier one is taken for good. A connection does not outlive its server, so
  * it is enough to look once at every new one, before anything is read through it.
@@ -65,8 +71,7 @@ export class ServerLife {
     const row = onlyRow(rowsOf(rows))
     const [epoch, known, startedAt] = [toSeq(row['epoch']), toOptionalSeq(row['known']), toSeq(row['started_at'])]
     const isSame = known === undefined || known === startedAt
-    // Not the next number: should a crash take this back as well, the life after must not come to the same one.
-    const next = isSame ? epoch : Math.max(epoch + 1, startedAt)
+    const next = isSame ? epoch : epochAfter(epoch, startedAt)
     await transaction.commit(
       sql`UPDATE ${state} SET epoch=${next},server_started_at=${this.#takesBack ? startedAt : undefined} WHERE id=1`,
       // A stored position was taken back together with what it had read, or neither was: durable readers go on from theirs.

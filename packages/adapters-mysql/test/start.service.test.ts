@@ -198,6 +198,24 @@ for (const { name, uri } of testServers) {
       await proxy.close()
     })
 
+    it('raises the epoch to a number that no other copy of the log has had, when it is raised after each of two restores', async () => {
+      fresh()
+      const storage = mysqlStorage({ uri, namespace })
+      await storage.start()
+      const restore = () => operator.query(`UPDATE ${namespace}_t_im_state SET epoch = 1`)
+      const seconds = async () => Number((await rowsOf(operator, 'SELECT UNIX_TIMESTAMP() AS s'))[0]?.['s'])
+      await restore()
+      const first = await storage.raiseEpoch()
+      const at = await seconds()
+      await restore()
+      // No restore is done within the second.
+      await expect.poll(seconds, { timeout: 5_000 }).toBeGreaterThan(at)
+      const second = await storage.raiseEpoch()
+      expect(second).toBeGreaterThan(first)
+      expect(await storage.raiseEpoch(), 'never the same twice').toBeGreaterThan(second)
+      await storage.close()
+    })
+
     it('says plainly when "acknowledged" is not crash-safe', async () => {
       fresh()
       const said: string[] = []

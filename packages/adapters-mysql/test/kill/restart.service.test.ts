@@ -71,7 +71,7 @@ describe.each(privateServers)('%s, restarted', (name) => {
       expect(reader).toEqual({ position: { ...stored, epoch }, gap: false })
       expect((await nodes[2].changes(reader.position, 10)).changes).toMatchObject([{ conversationId, firstSeq: 2, lastSeq: 2 }])
       expect(await append(nodes[0], conversationId, 'three')).toMatchObject({ ok: true, seq: 3 })
-      expect(await nodes[0].raiseEpoch()).toBe(epoch + 1)
+      expect(await nodes[0].raiseEpoch()).toBeGreaterThan(epoch)
     })
 
     inFull('is noticed on a connection of the host’s as well, at an orderly restart too, and by a node that starts after it', async () => {

@@ -22,7 +22,7 @@ export interface Storage extends LogStorage, ConversationStorage, FeedStorage, L
   ping(): Promise<void>
   /** The storage's epoch: from 1, raised by an operator after a lossy fail-over or a restore, and by a storage that may have taken back what it had shown. */
   epoch(): Promise<number>
-  /** Raises the epoch by one and returns it. Operators only. */
+  /** Raises the epoch, not always by one, and returns it. A restored storage must not come to one it had before the restore. Operators only. */
   raiseEpoch(): Promise<number>
 }
 

@@ -114,19 +114,20 @@ export function feedCases(current: Current<StorageHarness>): void {
   })
 
   describe('the epoch', () => {
-    it('starts at 1, rises by one for all nodes, and ends all positions', async () => {
+    it('starts at 1, rises for all nodes, and ends all positions', async () => {
       const a = new Arrange(current())
       const other = await current().second()
       const before = await a.storage.startPosition()
       expect([await a.storage.epoch(), await other.epoch()]).toEqual([1, 1])
-      expect(await other.raiseEpoch()).toBe(2)
-      expect([await a.storage.epoch(), await other.epoch()]).toEqual([2, 2])
+      const raised = await other.raiseEpoch()
+      expect(raised).toBeGreaterThan(1)
+      expect([await a.storage.epoch(), await other.epoch()]).toEqual([raised, raised])
       const id = await a.conversation(['ann'])
       await a.texts(id, 'ann', 1)
       const batch = await a.storage.changes(before, 10)
       expect(batch).toMatchObject({ changes: [], tooOld: true })
       expect(batch.position).toEqual(await other.startPosition())
-      expect(batch.position.epoch).toBe(2)
+      expect(batch.position.epoch).toBe(raised)
     })
   })
 }
