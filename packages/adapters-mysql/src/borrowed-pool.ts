@@ -1,7 +1,7 @@
 import type { Cancel, Clock } from '@innerline/server-core'
-import { type PooledConnection, type Row, runStatements, type StatementResult } from './driver.js'
+import { AUTOCOMMIT, type PooledConnection, type Row, runStatements, serverStatusOf, type StatementResult } from './driver.js'
 import type { ServerLife } from './server-life.js'
-import { type Sql, sql } from './sql.js'
+import { Sql, sql } from './sql.js'
 import { breaksConnection, classify } from './sql-errors.js'
 
 /** The host's mysql2 pool, promise or callback form. Typed by shape; never closed by us. */
@@ -18,8 +18,12 @@ interface PromisePool {
   getConnection(): Promise<{ readonly connection?: PooledConnection } & PooledConnection>
 }
 
-const IN_TRANSACTION = 1
-const AUTOCOMMIT = 2
+/** For the next statement alone, whatever the session's level is; refused while a transaction is open. */
+const readCommitted = sql`SET TRANSACTION ISOLATION LEVEL READ COMMITTED`
+/** Takes it back where no statement has used it up. Said in full, as a session may chain transactions or end with one. */
+const asBefore = sql`ROLLBACK AND NO CHAIN NO RELEASE`
+/** ER_CANT_CHANGE_TX_CHARACTERISTICS */
+const TRANSACTION_OPEN = 1568
 
 /** mysql2's core pool behind either form; undefined when it is something else that looks like one. */
 function coreOf(pool: HostPool): CallbackPool | undefined {
@@ -75,13 +79,9 @@ export class BorrowedPool {
     const connection = await this.#acquire()
     if (connection === undefined) return undefined
     try {
-      if (!(await this.#isFresh(connection)) || !(await this.#isGreeted(connection))) {
-        connection.release()
-        return undefined
-      }
-      const rows = await this.#run(connection, statement)
+      const rows = (await this.#isGreeted(connection)) ? await this.#select(connection, statement) : undefined
       connection.release()
-      return rows as readonly Row[]
+      return rows
     } catch (error) {
       if (breaksConnection(classify(error))) connection.destroy()
       else connection.release()
@@ -89,19 +89,33 @@ export class BorrowedPool {
     }
   }
 
-  async #isFresh(connection: PooledConnection): Promise<boolean> {
-    const ok = await this.#run(connection, sql`DO 0`)
-    const status = (ok as { readonly serverStatus?: number }).serverStatus ?? 0
-    return (status & IN_TRANSACTION) === 0 && (status & AUTOCOMMIT) !== 0
-  }
-
   async #isGreeted(connection: PooledConnection): Promise<boolean> {
     const { life } = this.#options
     const identity = connection.identity ?? connection
     if (life === undefined || this.#greeted.has(identity)) return true
-    if (!life.isKnown((await this.#run(connection, life.question)) as readonly Row[])) return false
+    const rows = await this.#select(connection, life.question)
+    if (rows === undefined || !life.isKnown(rows)) return false
     this.#greeted.add(identity)
     return true
+  }
+
+  /** Undefined where a transaction is open, or the next statement would open one. The session is left as it was. */
+  async #select(connection: PooledConnection, statement: Sql): Promise<readonly Row[] | undefined> {
+    let ok: StatementResult
+    try {
+      ok = await this.#run(connection, readCommitted)
+    } catch (error) {
+      if ((error as { readonly errno?: unknown }).errno === TRANSACTION_OPEN) return undefined
+      throw error
+    }
+    try {
+      if ((serverStatusOf(ok) & AUTOCOMMIT) !== 0) return (await this.#run(connection, unlimited(statement))) as readonly Row[]
+    } catch (error) {
+      if (!breaksConnection(classify(error))) await this.#run(connection, asBefore)
+      throw error
+    }
+    await this.#run(connection, asBefore)
+    return undefined
   }
 
   async #run(connection: PooledConnection, statement: Sql): Promise<StatementResult> {
@@ -134,6 +148,10 @@ export class BorrowedPool {
     })
   }
 }
+
+/** A statement that names no limit would get the session's `sql_select_limit`. */
+const unlimited = (statement: Sql): Sql =>
+  / LIMIT \d+$/.test(statement.text) ? statement : new Sql(`${statement.text} LIMIT 18446744073709551615`)
 
 /** The callback connection inside a promise one, given back through the promise one. */
 function withRelease(outer: { readonly connection?: PooledConnection } & PooledConnection): PooledConnection {

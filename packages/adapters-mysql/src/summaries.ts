@@ -97,9 +97,9 @@ async function readLasts(
   if (ranges.length === 0) return new Map()
   const selects = ranges.map(
     ({ key, from, to }) =>
-      sql`(SELECT ${entryColumns} FROM ${database.tables.message} m WHERE m.conversation_key=${key} AND m.seq BETWEEN ${from} AND ${to} AND m.kind IN (${id(
+      sql`SELECT e.* FROM (SELECT ${entryColumns} FROM ${database.tables.message} m WHERE m.conversation_key=${key} AND m.seq BETWEEN ${from} AND ${to} AND m.kind IN (${id(
         'message',
-      )},${id('system')}) ORDER BY m.seq DESC LIMIT 1)`.text,
+      )},${id('system')}) ORDER BY m.seq DESC LIMIT 1) e`.text,
   )
   const rows = await database.read(new Sql(selects.join(' UNION ALL ')))
   return new Map(

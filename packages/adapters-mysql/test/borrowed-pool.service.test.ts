@@ -28,6 +28,8 @@ for (const { name, uri } of testServers) {
       pool.on('connection', (connection) => {
         const plain = connection as unknown as { query(statement: string): unknown }
         plain.query("SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'")
+        plain.query('SET SESSION sql_select_limit = 1')
+        plain.query('SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED')
       })
       pool.on('release', () => used++)
       pools.push(pool)
@@ -94,6 +96,61 @@ for (const { name, uri } of testServers) {
         const back = await pool.getConnection()
         await back.query('SET SESSION autocommit = 1')
         back.release()
+      })
+
+      const hostSays = async (...statements: readonly string[]): Promise<void> => {
+        const connection = await pool.getConnection()
+        for (const statement of statements) await connection.query(statement)
+        connection.release()
+      }
+      /** Whether two reads of one transaction of the host's show the same, whatever is committed between them. */
+      const readsRepeat = async (commit: () => Promise<unknown>): Promise<boolean> => {
+        const connection = await pool.getConnection()
+        const count = async () => Number((await rowsOf(connection, `SELECT COUNT(*) AS n FROM ${table('t_cs_message')}`))[0]?.['n'])
+        await connection.query('START TRANSACTION')
+        const first = await count()
+        await commit()
+        const second = await count()
+        await connection.query('ROLLBACK')
+        connection.release()
+        return first === second
+      }
+
+      it('shows nothing that is not committed, at READ UNCOMMITTED too, and keeps its level', async () => {
+        const a = arrange(harness)
+        const id = await a.conversation(['ann'])
+        const position = await harness.storage.startPosition()
+        await hostSays('SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED')
+        const item = a.text(id, 'ann')
+        const late = await harness.lateAppend(item)
+        expect((await harness.storage.findByMsgIds([item.msgId])).size).toBe(0)
+        expect((await harness.storage.changes(position, 10)).changes).toEqual([])
+        await late.rollback()
+        await hostSays('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ')
+        await harness.storage.readHeads([id])
+        expect(await readsRepeat(() => a.texts(id, 'ann', 1)), 'after a read of ours').toBe(true)
+      })
+
+      it.each([
+        ['without autocommit', 'SET SESSION autocommit = 0', 'SET SESSION autocommit = 1'],
+        ['whose read fails', 'RENAME TABLE %user TO %gone', 'RENAME TABLE %gone TO %user'],
+      ])('keeps its level where it is one %s', async (_, before, after) => {
+        const a = arrange(harness)
+        const id = await a.conversation(['ann'])
+        const named = (statement: string) => statement.replace(/%/g, `${harness.namespace}_t_im_`)
+        await hostSays('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ', named(before))
+        await harness.storage.readUsers(['ann']).catch(() => undefined)
+        expect(await readsRepeat(() => a.texts(id, 'ann', 1))).toBe(true)
+        await hostSays(named(after))
+      })
+
+      it('shows everything, however few rows the host wants to see', async () => {
+        const a = arrange(harness)
+        const user = `user-${harness.namespace}`
+        const ids = [await a.conversation([user]), await a.conversation([user]), await a.conversation([user])]
+        await hostSays('SET SESSION sql_select_limit = 1')
+        expect((await harness.storage.memberships(user)).map((each) => each.conversationId).sort()).toEqual([...ids].sort())
+        await hostSays('SET SESSION sql_select_limit = DEFAULT')
       })
 
       it('is not waited for while the host keeps all of it busy', async () => {

@@ -29,7 +29,7 @@ export async function spiedStorage(
     .connection
   const lent = {
     query(given: { sql: string }, done: unknown) {
-      if (given.sql !== 'DO 0') statements.push(given.sql)
+      if (!given.sql.startsWith('SET TRANSACTION ')) statements.push(given.sql)
       return core.query(given, done)
     },
     destroy: () => core.destroy(),
