@@ -40,9 +40,15 @@ export async function mysqlHarness(
       [JSON.stringify(userIds.map((userId) => `user:${userId}`)), systemClock.now(), conversationId],
     )
   }
-  /** Countable entries up to `seq`, as the use cases would know them. */
-  const ordAt = (seq: number): string =>
-    `COALESCE((SELECT MAX(m.ord) FROM ${table('t_cs_message')} m WHERE m.conversation_key = s.conversation_key AND m.seq <= ${seq}), s.low_ord)`
+  /** Countable entries up to `seq`, as the use cases would know them. Part of an update it would wait for an open append next to it. */
+  const ordAt = async (conversationId: string, seq: number): Promise<number> => {
+    const [row] = await rowsOf(
+      connection,
+      `SELECT COALESCE((SELECT MAX(m.ord) FROM ${table('t_cs_message')} m WHERE m.conversation_key = s.conversation_key AND m.seq <= ${seq}), s.low_ord) AS ord
+       FROM ${table('t_cs_session')} s WHERE s.session_id = ${connection.escape(conversationId)}`,
+    )
+    return Number(row?.['ord'] ?? 0)
+  }
   return {
     namespace,
     connection,
@@ -68,13 +74,14 @@ export async function mysqlHarness(
     async arrangeMember(conversationId, userId, { joinSeq, visibleFrom, leaveSeq, hidden }) {
       const sets: string[] = []
       if (joinSeq !== undefined) sets.push(`c.join_seq = ${joinSeq}`)
-      if (visibleFrom !== undefined) sets.push(`c.visible_from = ${visibleFrom}`, `c.visible_ord = ${ordAt(visibleFrom - 1)}`)
+      if (visibleFrom !== undefined)
+        sets.push(`c.visible_from = ${visibleFrom}`, `c.visible_ord = ${await ordAt(conversationId, visibleFrom - 1)}`)
       if (leaveSeq === null) sets.push('c.leave_seq = NULL', 'c.leave_ord = NULL')
       else if (leaveSeq !== undefined) {
         // The head keeps the newest mentions of all alone, so what the leaver has seen goes with them.
         const ofAll = 'IF(s.mention_all_by <=> c.user_id, s.mention_all_other, s.mention_all_seq)'
         sets.push(`c.mention_seq = GREATEST(c.mention_seq, IF(${ofAll} > c.join_seq AND ${ofAll} <= ${leaveSeq}, ${ofAll}, 0))`)
-        sets.push(`c.leave_seq = ${leaveSeq}`, `c.leave_ord = ${ordAt(leaveSeq)}`)
+        sets.push(`c.leave_seq = ${leaveSeq}`, `c.leave_ord = ${await ordAt(conversationId, leaveSeq)}`)
       }
       if (hidden !== undefined) sets.push(`c.hidden_ord = ${hidden ? 's.head_ord' : 'NULL'}`)
       await connection.query(

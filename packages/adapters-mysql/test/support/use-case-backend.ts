@@ -23,6 +23,7 @@ export async function mysqlBackend(uri: string): Promise<UseCaseBackend> {
     return { tx, commit: end('commit'), rollback: end('rollback') }
   }
   return {
+    apart: false,
     async open() {
       return {
         nodes,
@@ -31,9 +32,13 @@ export async function mysqlBackend(uri: string): Promise<UseCaseBackend> {
           const { connection, storage } = harness
           let results: readonly AppendResult[] = []
           await connection.beginTransaction()
-          await harness.arrangeMember(conversationId, userId, member)
-          if (entry !== undefined) results = (await storage.appendInTransaction?.(connection, entry)) ?? []
-          await connection.commit()
+          try {
+            await harness.arrangeMember(conversationId, userId, member)
+            if (entry !== undefined) results = (await storage.appendInTransaction?.(connection, entry)) ?? []
+            await connection.commit()
+          } finally {
+            await connection.rollback()
+          }
           return results
         },
         arrangeState: (conversationId, state) => harness.arrangeState(conversationId, state),

@@ -1,19 +1,19 @@
 import { directConversationId } from '@innerline/protocol'
 import { describe, expect, it } from 'vitest'
 import { exploreOrders, type Schedule } from './explore.js'
-import { Fleet } from './fleet.js'
+import { MemoryFleet } from './memory-fleet.js'
 
 const STEPS = new Set(['memberships', 'readHeads', 'summaries'])
 
 /** Lets the schedule decide when each read of an attach looks, and when its answer arrives. */
-function scheduleAttach(fleet: Fleet, node: number, schedule: Schedule, only: ReadonlySet<string> = STEPS): void {
+function scheduleAttach(fleet: MemoryFleet, node: number, schedule: Schedule, only: ReadonlySet<string> = STEPS): void {
   const { gate } = fleet.node(node)
   gate.before = (method) => (only.has(method) ? schedule.step(`${method} looks`) : undefined)
   gate.after = (method) => (only.has(method) ? schedule.step(`${method} answers`) : undefined)
 }
 
 /** Ends a scenario: nothing is held any more, the feed is read, and nobody may have been wronged. */
-async function end(fleet: Fleet): Promise<void> {
+async function end(fleet: MemoryFleet): Promise<void> {
   for (const node of fleet.nodes) {
     node.gate.before = undefined
     node.gate.after = undefined
@@ -21,13 +21,13 @@ async function end(fleet: Fleet): Promise<void> {
   fleet.wire.mode = 'flow'
   fleet.wire.release()
   await fleet.quiet()
-  const faults = fleet.faults()
+  const faults = await fleet.faults()
   await fleet.stop()
   expect(faults).toEqual([])
 }
 
-async function fleetOf(nodes: number): Promise<Fleet> {
-  return Fleet.start(nodes, { stopWithTest: false })
+async function fleetOf(nodes: number): Promise<MemoryFleet> {
+  return MemoryFleet.start(nodes, { stopWithTest: false })
 }
 
 describe('attach, in every order with what happens meanwhile', { timeout: 60_000 }, () => {

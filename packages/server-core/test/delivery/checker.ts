@@ -1,5 +1,12 @@
-import type { Conversation, MemoryData } from '../../src/memory/data.js'
+import type { Head } from '../../src/domain/entry.js'
+import type { Member } from '../../src/domain/member.js'
 import type { Recorder } from './fleet.js'
+
+/** A conversation as it is stored in the end. */
+export interface ConversationView {
+  readonly head: Head
+  readonly members: ReadonlyMap<string, Member>
+}
 
 /** What a user could see of a conversation over time, by `conversationId userId`. Absent = the member's row says it. */
 export type Spans = ReadonlyMap<string, readonly { readonly from: number; readonly to: number }[]>
@@ -11,7 +18,7 @@ export type Spans = ReadonlyMap<string, readonly { readonly from: number; readon
  * ascending, without a hole; only between the start of an attach and its summary may there be one, and then the
  * summary must cover it. In the end everything the user may see must be known.
  */
-export function faultsOf(recorder: Recorder, data: MemoryData, spans: Spans): readonly string[] {
+export function faultsOf(recorder: Recorder, view: ReadonlyMap<string, ConversationView>, spans: Spans): readonly string[] {
   const { userId } = recorder
   const faults: string[] = []
   const fault = (text: string): void => void faults.push(`${userId}@${recorder.node.nodeId.slice(-4)}: ${text}`)
@@ -41,7 +48,7 @@ export function faultsOf(recorder: Recorder, data: MemoryData, spans: Spans): re
       }
     } else if (seen.kind === 'message') {
       const { conversationId, seq } = seen
-      const row = data.conversations.get(conversationId)?.members.get(userId)
+      const row = view.get(conversationId)?.members.get(userId)
       const span = spans.get(`${conversationId} ${userId}`)
       const allowed = span === undefined ? row !== undefined : span.some(({ from, to }) => seq >= from && seq <= to)
       if (!allowed || row === undefined) fault(`${conversationId}: got ${seq}, which is not theirs to see`)
@@ -58,7 +65,7 @@ export function faultsOf(recorder: Recorder, data: MemoryData, spans: Spans): re
     }
   }
   if (attaching) fault('is still attaching')
-  for (const [conversationId, conversation] of data.conversations) {
+  for (const [conversationId, conversation] of view) {
     const to = lastVisible(conversation, userId)
     const top = known.get(conversationId) ?? 0
     if (top < to) fault(`${conversationId}: knows ${top} of ${to}`)
@@ -67,10 +74,10 @@ export function faultsOf(recorder: Recorder, data: MemoryData, spans: Spans): re
   return faults
 }
 
-/** The last seq the user may see; 0 = none. */
-function lastVisible(conversation: Conversation, userId: string): number {
-  const row = conversation.members.get(userId)
-  if (row === undefined) return 0
-  const to = Math.min(conversation.headSeq, row.leaveSeq ?? Number.MAX_SAFE_INTEGER)
-  return to < Math.max(row.visibleFrom, conversation.lowSeq) ? 0 : to
+/** The last seq the user may see; 0 = none. By itself, as a checker that asks the judged code finds it right. */
+function lastVisible({ head, members }: ConversationView, userId: string): number {
+  const member = members.get(userId)
+  if (member === undefined) return 0
+  const to = Math.min(head.headSeq, member.leaveSeq ?? Number.MAX_SAFE_INTEGER)
+  return to < Math.max(member.visibleFrom, head.lowSeq) ? 0 : to
 }

@@ -6,42 +6,15 @@ import { takeBusFrame } from '../../src/node-life.js'
 import { resolveOptions } from '../../src/options.js'
 import type { UserDirectory } from '../../src/ports/index.js'
 import { TestClock } from '../support/test-clock.js'
-import { Fleet } from './fleet.js'
+import { MemoryFleet } from './memory-fleet.js'
 
 const ann = { userId: 'ann', userType: 'user' } as const
-
-describe('what was read of an old epoch', () => {
-  const reads = [
-    { title: 'a summary', method: 'summaries', read: (fleet: Fleet) => fleet.node(0).conversations.summary('ann') },
-    { title: 'history', method: 'readMessages', read: (fleet: Fleet) => fleet.node(0).read.history(ann, 'g~g', {}) },
-    { title: 'an offline page', method: 'readMessages', read: (fleet: Fleet) => fleet.node(0).read.offline(ann, 'g~g', {}) },
-    {
-      title: 'a page whose member was read before',
-      method: 'readMember',
-      read: (fleet: Fleet) => fleet.node(0).read.offline(ann, 'g~g', {}),
-    },
-  ] as const
-  it.each(reads)('is never labelled with the new one: $title', async ({ method, read }) => {
-    const fleet = await Fleet.start(1)
-    await fleet.group('g', ['ann'])
-    await fleet.append(0, 'g~g')
-    fleet.node(0).gate.after = async (name) => {
-      if (name !== method) return
-      fleet.node(0).gate.after = undefined
-      await fleet.storage.raiseEpoch()
-      await fleet.node(0).feedReader.readNow()
-      expect(fleet.node(0).epoch.current).toBe(2)
-    }
-    expect((await read(fleet)).epoch).toBe(1)
-    expect((await read(fleet)).epoch).toBe(2)
-  })
-})
 
 describe('messages of an old epoch', () => {
   const late = { conversationId: 'g~g', memberVersion: 1, channels: ['group:g'], firstSeq: 2, messages: [new LiveMessage('g~g', 2, '{}')] }
 
   async function restored() {
-    const fleet = await Fleet.start(1)
+    const fleet = await MemoryFleet.start(1)
     await fleet.group('g', ['ann'])
     await fleet.append(0, 'g~g')
     const ann = await fleet.attached(0, 'ann')

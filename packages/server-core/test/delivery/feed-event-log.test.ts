@@ -6,7 +6,7 @@ import type { EventLog, EventRecord, Storage } from '../../src/ports/index.js'
 import { silentLogger } from '../../src/ports/logger.js'
 import { TestClock } from '../support/test-clock.js'
 import { TestIds } from '../support/test-ids.js'
-import { gated, type Gate } from './fleet.js'
+import { gated, type Gate } from '../support/wrapped-storage.js'
 
 interface Arranged {
   readonly clock: TestClock

@@ -1,42 +1,17 @@
-import { groupConversationId, type Summary } from '@innerline/protocol'
+import { directConversationId, groupConversationId, type Ids, type Summary } from '@innerline/protocol'
 import { onTestFinished } from 'vitest'
 import { CommittedPublisher, type LiveMessage, type Subscriber } from '../../src/delivery/index.js'
 import { fingerprint } from '../../src/domain/fingerprint.js'
-import { memoryControls, type MemoryControls } from '../../src/memory/controls.js'
-import { createMemoryData, type MemoryData } from '../../src/memory/data.js'
-import { memoryStorage } from '../../src/memory/storage.js'
 import { createNode, type Node } from '../../src/node.js'
 import { takeBusFrame } from '../../src/node-life.js'
 import { resolveOptions } from '../../src/options.js'
-import type { AppendItem, Bus, Storage } from '../../src/ports/index.js'
-import { TestClock } from '../support/test-clock.js'
-import { TestIds } from '../support/test-ids.js'
-import { faultsOf } from './checker.js'
+import type { ArrangedMember } from '../../src/contract/harness.js'
+import type { AppendBatch, AppendItem, AppendResult, Bus, Storage } from '../../src/ports/index.js'
+import type { TestClock } from '../support/test-clock.js'
+import { type Gate, gated } from '../support/wrapped-storage.js'
+import type { HostTransaction, Stage } from '../use-cases/stage.js'
+import { type ConversationView, faultsOf } from './checker.js'
 import { Wire } from './wire.js'
-
-/** What stands between a node and its storage: may delay, hold or reject any call. */
-export interface Gate {
-  before?: ((method: string, args: readonly unknown[]) => Promise<void> | void) | undefined
-  after?: ((method: string, result: unknown) => Promise<void> | void) | undefined
-  /** Puts another answer in the place of the storage's. */
-  answer?: ((method: string, result: unknown) => unknown) | undefined
-}
-
-/** The same storage behind a gate. */
-export function gated(storage: Storage, gate: Gate): Storage {
-  return new Proxy(storage, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name)
-      if (typeof value !== 'function' || typeof name !== 'string') return value
-      return async (...args: unknown[]): Promise<unknown> => {
-        if (gate.before !== undefined) await gate.before(name, args)
-        const result: unknown = await value.apply(target, args)
-        if (gate.after !== undefined) await gate.after(name, result)
-        return gate.answer === undefined ? result : gate.answer(name, result)
-      }
-    },
-  })
-}
 
 export type Seen =
   | { readonly kind: 'attach' | 'attached' | 'refused'; readonly attempt: number }
@@ -116,7 +91,7 @@ export class Recorder implements Subscriber {
 
 export interface FleetNode extends Node {
   readonly clock: TestClock
-  readonly ids: TestIds
+  readonly ids: Ids
   readonly gate: Gate
   readonly publisher: CommittedPublisher
   /** Calls of each storage method. */
@@ -125,33 +100,50 @@ export interface FleetNode extends Node {
   kill(): Promise<void>
 }
 
-/** Several nodes over one memory storage and one wire, under one virtual clock. */
+/** What a fleet stands on. */
+export type Ground = Pick<Stage, 'clock' | 'ids' | 'suffix' | 'storages' | 'backing'>
+
+/** Several nodes over one storage and one wire, under one virtual clock. Names are the test's; ids carry the ground's suffix. */
 export class Fleet {
-  readonly clock = new TestClock()
-  readonly ids: TestIds
-  readonly data: MemoryData = createMemoryData()
+  readonly clock: TestClock
+  readonly ids: Ids
   readonly wire = new Wire()
   readonly nodes: FleetNode[] = []
   /** The storage itself, behind no gate. */
   readonly storage: Storage
-  readonly controls: MemoryControls
   readonly recorders: Recorder[] = []
   readonly logged: { readonly level: string; readonly message: string | undefined; readonly fields: object }[] = []
 
   /** What users could see of groups by `join` and `leave`, by `conversationId userId`; the checker asks. */
   readonly spans = new Map<string, { readonly from: number; to: number }[]>()
 
-  private constructor(seed: number) {
-    this.ids = new TestIds(seed)
-    this.storage = memoryStorage({ clock: this.clock, data: this.data })
-    this.controls = memoryControls(this.storage)
+  /** Every conversation the test has made or written to: what a user is in is not asked of the storage that is judged. */
+  readonly #conversationIds = new Set<string>()
+  readonly #late: HostTransaction[] = []
+
+  constructor(readonly ground: Ground) {
+    this.clock = ground.clock
+    this.ids = ground.ids
+    this.storage = ground.storages[0]
   }
 
-  static async start(nodes: number, { seed = 1, stopWithTest = true } = {}): Promise<Fleet> {
-    const fleet = new Fleet(seed)
-    for (let i = 0; i < nodes; i++) await fleet.addNode()
-    if (stopWithTest) onTestFinished(() => fleet.stop())
-    return fleet
+  /** Nodes on a stage. */
+  static on(stage: Ground, nodes: number, { stopWithTest = true } = {}): Promise<Fleet> {
+    return new Fleet(stage).started(nodes, stopWithTest)
+  }
+
+  async started(nodes: number, stopWithTest: boolean): Promise<this> {
+    for (let i = 0; i < nodes; i++) await this.addNode()
+    if (stopWithTest) onTestFinished(() => this.stop())
+    return this
+  }
+
+  user(name: string): string {
+    return name + this.ground.suffix
+  }
+
+  directId(a: string, b: string): string {
+    return directConversationId(this.user(a), this.user(b))
   }
 
   async addNode(bus: Bus = this.wire.bus()): Promise<FleetNode> {
@@ -166,7 +158,8 @@ export class Fleet {
       after: (method, result) => gate.after?.(method, result),
       answer: (method, result) => (gate.answer === undefined ? result : gate.answer(method, result)),
     }
-    const storage = gated(memoryStorage({ clock, data: this.data }), counting)
+    const { storages } = this.ground
+    const storage = gated(storages[this.nodes.length % storages.length] as Storage, counting)
     const log = (level: string) => (fields: object, message?: string) => void this.logged.push({ level, fields, message })
     const logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') }
     const node = createNode(resolveOptions({ authenticate: () => null, storage, bus, clock, ids, logger }))
@@ -199,6 +192,8 @@ export class Fleet {
       node.gate.after = undefined
       node.gate.answer = undefined
     }
+    // Where a test failed before it ended them: they would lock their heads until the run is over.
+    for (const transaction of this.#late) await transaction.rollback()
     const stopped = Promise.all(this.nodes.map((node) => node.kill()))
     await this.clock.advance(10_000)
     await stopped
@@ -210,42 +205,59 @@ export class Fleet {
     return node
   }
 
-  recorder(node: number, userId: string): Recorder {
-    const recorder = new Recorder(userId, this.node(node))
+  recorder(node: number, name: string): Recorder {
+    const recorder = new Recorder(this.user(name), this.node(node))
     this.recorders.push(recorder)
     return recorder
   }
 
   /** An attached connection. */
-  async attached(node: number, userId: string): Promise<Recorder> {
-    const recorder = this.recorder(node, userId)
+  async attached(node: number, name: string): Promise<Recorder> {
+    const recorder = this.recorder(node, name)
     await recorder.attach()
     return recorder
   }
 
   /** Sends a direct message through the use case; resolves with its seq when it is acknowledged. */
   async direct(node: number, from: string, to: string): Promise<number> {
-    const request = { toUserId: to, msgId: this.ids.uuid(), body: { type: 'text' as const, text: 'hello' } }
-    const sent = await this.node(node).send.execute({ userId: from, userType: 'user' }, request, undefined, { trusted: true })
-    return sent.seq
+    this.#conversationIds.add(this.directId(from, to))
+    const request = { toUserId: this.user(to), msgId: this.ids.uuid(), body: { type: 'text' as const, text: 'hello' } }
+    const sender = { userId: this.user(from), userType: 'user' } as const
+    return (await this.node(node).send.execute(sender, request, undefined, { trusted: true })).seq
   }
 
   /** Opens a group; returns its conversation id. */
-  async group(name: string, userIds: readonly string[]): Promise<string> {
-    const conversationId = groupConversationId(name)
+  async group(name: string, names: readonly string[]): Promise<string> {
+    const conversationId = groupConversationId(this.user(name))
+    this.#conversationIds.add(conversationId)
+    const userIds = names.map((member) => this.user(member))
     for (const userId of userIds) this.spans.set(`${conversationId} ${userId}`, [{ from: 1, to: Number.POSITIVE_INFINITY }])
     await this.storage.openConversation({ conversationId, chatType: 'group', userIds, nodeId: 'test', now: this.clock.now() })
     return conversationId
   }
 
   /** Appends one entry in one step and, unless it is to be silent, publishes it as the node's lane would. Returns its seq. */
-  async append(node: number, conversationId: string, fields: Partial<AppendItem> = {}, { silent = false } = {}): Promise<number> {
-    const item = this.item(conversationId, fields)
-    const results = await this.storage.appendMessages({ nodeId: this.node(node).nodeId, now: this.clock.now(), items: [item] })
-    const [result] = results
-    if (result?.ok !== true) throw new Error(`The entry was refused: ${result?.code}`)
-    if (!silent) this.node(node).publisher.publish([item], results, this.node(node).epoch.current)
-    return result.seq
+  async append(node: number, conversationId: string, fields: Partial<AppendItem> = {}, how: { silent?: boolean } = {}): Promise<number> {
+    const batch = this.#batch(node, [this.item(conversationId, fields)])
+    return this.#told(node, batch, await this.storage.appendMessages(batch), how)
+  }
+
+  /** As `append`, for many in one batch. Returns the last seq. */
+  async appendMany(node: number, conversationId: string, count: number, how: { silent?: boolean } = {}): Promise<number> {
+    const batch = this.#batch(
+      node,
+      Array.from({ length: count }, () => this.item(conversationId)),
+    )
+    return this.#told(node, batch, await this.storage.appendMessages(batch), how)
+  }
+
+  /** Begins an append of the host's whose end is left to the caller: it keeps its head locked and its change id unseen. */
+  async late(node: number, conversationId: string): Promise<HostTransaction> {
+    const transaction = await this.ground.backing.begin()
+    this.#late.push(transaction)
+    const results = await this.storage.appendInTransaction?.(transaction.tx, this.#batch(node, [this.item(conversationId)]))
+    if (results?.[0]?.ok !== true) throw new Error(`A late append was refused: ${JSON.stringify(results)}`)
+    return transaction
   }
 
   item(conversationId: string, fields: Partial<AppendItem> = {}): AppendItem {
@@ -264,32 +276,67 @@ export class Fleet {
   }
 
   /** Lets a user in as the use case would: row and entry in one step, the entry naming the user's channel. Returns the joining seq. */
-  join(node: number, conversationId: string, userId: string, how: { silent?: boolean; history?: boolean } = {}): Promise<number> {
-    const seq = (this.data.conversations.get(conversationId)?.headSeq ?? 0) + 1
-    const key = `${conversationId} ${userId}`
-    this.spans.set(key, [...(this.spans.get(key) ?? []), { from: how.history ? 1 : seq, to: Number.POSITIVE_INFINITY }])
-    void this.controls.patchMember(conversationId, userId, { joinSeq: seq, visibleFrom: how.history ? 1 : seq, leaveSeq: null })
-    const channels = [`group:${conversationId.slice(2)}`, `user:${userId}`]
-    return this.append(node, conversationId, { channels }, how)
+  async join(node: number, conversationId: string, name: string, how: { silent?: boolean; history?: boolean } = {}): Promise<number> {
+    const seq = (await this.#headSeq(conversationId)) + 1
+    const visibleFrom = how.history ? 1 : seq
+    const key = `${conversationId} ${this.user(name)}`
+    this.spans.set(key, [...(this.spans.get(key) ?? []), { from: visibleFrom, to: Number.POSITIVE_INFINITY }])
+    return this.#move(node, conversationId, name, { joinSeq: seq, visibleFrom, leaveSeq: null }, how)
   }
 
   /** Lets a user go; the leaving entry is the last one they may see. Returns its seq. */
-  leave(node: number, conversationId: string, userId: string, how: { silent?: boolean } = {}): Promise<number> {
-    const seq = (this.data.conversations.get(conversationId)?.headSeq ?? 0) + 1
-    const span = this.spans.get(`${conversationId} ${userId}`)?.at(-1)
+  async leave(node: number, conversationId: string, name: string, how: { silent?: boolean } = {}): Promise<number> {
+    const seq = (await this.#headSeq(conversationId)) + 1
+    const span = this.spans.get(`${conversationId} ${this.user(name)}`)?.at(-1)
     if (span !== undefined) span.to = seq
-    void this.controls.patchMember(conversationId, userId, { leaveSeq: seq })
-    const channels = [`group:${conversationId.slice(2)}`, `user:${userId}`]
-    return this.append(node, conversationId, { channels }, how)
+    return this.#move(node, conversationId, name, { leaveSeq: seq }, how)
   }
 
   /** What is wrong with what the connections that are still there were given; empty = nothing. */
-  faults(): readonly string[] {
-    return this.recorders.filter((recorder) => !recorder.gone).flatMap((recorder) => faultsOf(recorder, this.data, this.spans))
+  async faults(): Promise<readonly string[]> {
+    const present = this.recorders.filter((recorder) => !recorder.gone)
+    const view = await this.#view(present)
+    return present.flatMap((recorder) => faultsOf(recorder, view, this.spans))
   }
 
   /** Lets everything under way end and every node read the feed. */
   async quiet(ms = 5_000): Promise<void> {
     await this.clock.advance(ms)
+  }
+
+  #batch(node: number, items: readonly AppendItem[]): AppendBatch {
+    return { nodeId: this.node(node).nodeId, now: this.clock.now(), items }
+  }
+
+  #told(node: number, { items }: AppendBatch, results: readonly AppendResult[], { silent = false }: { silent?: boolean }): number {
+    const last = results[results.length - 1]
+    if (last?.ok !== true) throw new Error(`The entry was refused: ${last?.code}`)
+    const { publisher, epoch } = this.node(node)
+    if (!silent) publisher.publish(items, results, epoch.current)
+    return last.seq
+  }
+
+  async #headSeq(conversationId: string): Promise<number> {
+    return (await this.storage.readHeads([conversationId]))[0]?.headSeq ?? 0
+  }
+
+  async #move(node: number, conversationId: string, name: string, member: ArrangedMember, how: { silent?: boolean }): Promise<number> {
+    const userId = this.user(name)
+    const batch = this.#batch(node, [this.item(conversationId, { channels: [`group:${conversationId.slice(2)}`, `user:${userId}`] })])
+    return this.#told(node, batch, await this.ground.backing.arrangeMember(conversationId, userId, member, batch), how)
+  }
+
+  /** Every conversation of the test, and of which these connections were given something. */
+  async #view(recorders: readonly Recorder[]): Promise<ReadonlyMap<string, ConversationView>> {
+    const userIds = [...new Set(recorders.map((recorder) => recorder.userId))]
+    const ids = new Set(this.#conversationIds)
+    for (const { seen } of recorders) for (const one of seen) if (one.kind === 'message') ids.add(one.conversationId)
+    const view = new Map<string, ConversationView>()
+    for (const conversationId of ids) {
+      const read = await this.storage.readMembers(conversationId, userIds)
+      if (read === undefined) continue
+      view.set(conversationId, { head: read.head, members: new Map(read.members.map((member) => [member.userId, member])) })
+    }
+    return view
   }
 }

@@ -4,7 +4,7 @@ import { decodeFrame, encodeBatch, encodeHint } from '../../src/delivery/bus-fra
 import { batchesOf } from '../../src/delivery/committed.js'
 import { LiveMessage } from '../../src/delivery/live-message.js'
 import type { AppendItem, AppendResult } from '../../src/ports/index.js'
-import { Fleet } from './fleet.js'
+import { MemoryFleet } from './memory-fleet.js'
 
 const text = fc.string({ unit: 'binary', maxLength: 40 })
 
@@ -85,7 +85,7 @@ describe('frames on the bus', () => {
 
 describe('hints', () => {
   it('reach the user’s connections on all nodes, those of nobody else, and leave no trace in the log', async () => {
-    const fleet = await Fleet.start(3)
+    const fleet = await MemoryFleet.start(3)
     const here = await fleet.attached(0, 'ann')
     const there = await fleet.attached(1, 'ann')
     const other = await fleet.attached(1, 'bob')

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { HeldBatches } from '../../src/delivery/held-batches.js'
 import { LiveMessage, type LiveBatch } from '../../src/delivery/live-message.js'
-import { Fleet, type Recorder } from './fleet.js'
+import type { Recorder } from './fleet.js'
+import { MemoryFleet } from './memory-fleet.js'
 
 const GROUP = 'g~g'
 
@@ -12,8 +13,8 @@ const batch = (firstSeq: number, count = 1, memberVersion = 1): LiveBatch => ({
 })
 
 /** A group with two members attached to one node and `count` entries that nobody has been told of; the feed is out of reach. */
-async function untold(count: number): Promise<{ fleet: Fleet; ann: Recorder; bob: Recorder; reads: () => number }> {
-  const fleet = await Fleet.start(1)
+async function untold(count: number): Promise<{ fleet: MemoryFleet; ann: Recorder; bob: Recorder; reads: () => number }> {
+  const fleet = await MemoryFleet.start(1)
   await fleet.group('g', ['ann', 'bob'])
   const ann = await fleet.attached(0, 'ann')
   const bob = await fleet.attached(0, 'bob')
@@ -36,19 +37,6 @@ describe('the watermark of a conversation', () => {
     expect(reads()).toBe(0)
   })
 
-  it('holds what is higher for 100 ms and then reads the hole once for the node', async () => {
-    const { fleet, ann, bob, reads } = await untold(5)
-    const { index } = fleet.node(0)
-    index.accept(batch(5))
-    index.accept(batch(3))
-    await fleet.clock.advance(99)
-    expect([ann.seqs(GROUP), reads()]).toEqual([[], 0])
-    await fleet.clock.advance(1)
-    expect([ann.seqs(GROUP), bob.seqs(GROUP)]).toEqual([upTo(5), upTo(5)])
-    // 1–2 and 4: what is held is not read.
-    expect(reads()).toBe(2)
-  })
-
   it('reads nothing when the hole closes by itself', async () => {
     const { fleet, ann, reads } = await untold(3)
     const { index } = fleet.node(0)
@@ -61,42 +49,12 @@ describe('the watermark of a conversation', () => {
     expect(reads()).toBe(0)
   })
 
-  it('reads at once what the feed names, as it comes too late to be waited for', async () => {
-    const { fleet, ann, reads } = await untold(9)
-    fleet.node(0).gate.before = undefined
-    await fleet.node(0).feedReader.readNow()
-    await fleet.clock.settle()
-    expect(ann.seqs(GROUP)).toEqual(upTo(9))
-    // One for the first row, one for what the rows after it have named meanwhile.
-    expect(reads()).toBe(2)
-  })
-
-  it('reads a long hole in pages', async () => {
-    const { fleet, ann, reads } = await untold(450)
-    fleet.node(0).index.accept(batch(450))
-    await fleet.clock.advance(100)
-    expect(ann.seqs(GROUP)).toEqual(upTo(450))
-    expect(reads()).toBe(3)
-  })
-
   it('recovers from the log what is more than it may hold', async () => {
     const { fleet, ann } = await untold(1_300)
     const { index } = fleet.node(0)
     for (let seq = 1_300; seq > 1; seq--) index.accept(batch(seq))
     await fleet.clock.advance(100)
     expect(ann.seqs(GROUP)).toEqual(upTo(1_300))
-  })
-
-  it('goes on above what retention has taken, once everything else has gone out', async () => {
-    const { fleet, ann } = await untold(3)
-    await fleet.clock.advance(1_000)
-    await fleet.append(0, GROUP, {}, { silent: true })
-    await fleet.storage.expireMessages({ before: fleet.clock.now(), limit: 10 })
-    fleet.node(0).index.accept(batch(4))
-    await fleet.clock.advance(2_000)
-    expect(ann.seqs(GROUP)).toEqual([4])
-    await fleet.append(0, GROUP)
-    expect(ann.seqs(GROUP)).toEqual([4, 5])
   })
 
   it('gives 1, 2, 3 … to everybody, whatever order, repeats and losses the frames come with', async () => {
@@ -108,7 +66,7 @@ describe('the watermark of a conversation', () => {
     )
     await fc.assert(
       fc.asyncProperty(frames, async (arrivals) => {
-        const fleet = await Fleet.start(1, { stopWithTest: false })
+        const fleet = await MemoryFleet.start(1, { stopWithTest: false })
         await fleet.group('g', ['ann'])
         const ann = await fleet.attached(0, 'ann')
         for (let i = 0; i < 35; i++) await fleet.append(0, GROUP, {}, { silent: true })

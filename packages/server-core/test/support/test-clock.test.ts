@@ -40,6 +40,13 @@ describe('TestClock', () => {
     expect(order).toEqual(['asked', 'told 7', 'next'])
   })
 
+  it('tells whole milliseconds, as a wall clock does, after a wait of part of one', async () => {
+    const clock = new TestClock(1_000)
+    await clock.advance(0.6)
+    await clock.advance(0.6)
+    expect([clock.now(), clock.monotonic()]).toEqual([1_001, 1.2])
+  })
+
   it('steps the wall clock alone', async () => {
     const clock = new TestClock(1_000)
     await clock.advance(10)

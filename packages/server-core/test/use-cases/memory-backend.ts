@@ -45,6 +45,7 @@ export function openMemory(clock: Clock, spoil: (storage: Storage) => Partial<St
 }
 
 export const memoryBackend = (spoil?: (storage: Storage) => Partial<Storage>): UseCaseBackend => ({
+  apart: true,
   open: async (clock) => openMemory(clock, spoil),
   dispose: async () => undefined,
 })

@@ -1,4 +1,4 @@
 import { useCases } from './index.js'
 import { memoryBackend } from './memory-backend.js'
 
-useCases('memory', async () => memoryBackend())
+useCases('memory', async () => memoryBackend(), { histories: 300 })

@@ -7,6 +7,7 @@ import { previewOf } from '../../src/domain/preview.js'
 import type { AppendBatch, AppendItem, AppendResult, Clock, Principal, Storage } from '../../src/ports/index.js'
 import { systemIds } from '../../src/runtime/system-ids.js'
 import { TestClock } from '../support/test-clock.js'
+import { TestIds } from '../support/test-ids.js'
 import { startTestNode, type TestNode, type TestNodeOptions } from '../support/test-node.js'
 import { CallsInFlight, wrapped } from '../support/wrapped-storage.js'
 
@@ -39,14 +40,19 @@ export interface ShownToOperators {
 
 /** Where the tests of a run get their storages. */
 export interface UseCaseBackend {
-  /** Its data may be other tests' too: they keep apart by ids and times of their own. */
+  /** Whether each storage has data of its own. Otherwise tests keep apart by ids and times of their own. */
+  readonly apart: boolean
   open(clock: Clock): Promise<UseCaseStorage>
   dispose(): Promise<void>
 }
 
 export interface StageOptions {
+  /** At a time that is older than every other stage's, so that what expires before it ends is its own. */
   readonly alone?: boolean
+  /** The time it begins at. */
   readonly at?: number
+  /** The same chance for the same seed, and the same ids too where each storage has data of its own. */
+  readonly seed?: number
 }
 
 /** What a stage of a time of its own has at most; each such stage is older than those before it. */
@@ -63,25 +69,26 @@ function olderThanAll(): number {
  * Ids are random, as the storage may be shared.
  */
 export class Stage {
-  readonly ids: Ids = systemIds()
-  /** Ends every name of this stage. */
-  readonly suffix = `-${this.ids.uuid().slice(24)}`
-
   private constructor(
     readonly clock: TestClock,
+    readonly ids: Ids,
+    /** Ends every name of this stage. */
+    readonly suffix: string,
     readonly backing: UseCaseStorage,
     /** As three nodes of the service reach it. */
     readonly storages: readonly [Storage, Storage, Storage],
   ) {}
 
-  /** `alone`: at a time that is older than every other stage's, so that what expires before it ends is its own. `at`: at this time. */
-  static async open(backend: UseCaseBackend, { alone = false, at }: StageOptions = {}): Promise<Stage> {
+  static async open(backend: UseCaseBackend, { alone = false, at, seed }: StageOptions = {}): Promise<Stage> {
     const calls = new CallsInFlight()
     const clock = new TestClock(alone ? olderThanAll() : at, () => calls.next)
     const backing = await backend.open(clock)
     const lease = systemIds().uuid()
     const [a, b, c] = backing.nodes.map((storage) => ownLife(calls.watch(storage), lease)) as [Storage, Storage, Storage]
-    return new Stage(clock, backing, [a, b, c])
+    // Lanes are chosen by conversation id: a play is repeated to the turn only where its ids are the same.
+    if (seed !== undefined && backend.apart) return new Stage(clock, new TestIds(seed), '', backing, [a, b, c])
+    const suffix = `-${systemIds().uuid().slice(24)}`
+    return new Stage(clock, seed === undefined ? systemIds() : uniqueIds(seed), suffix, backing, [a, b, c])
   }
 
   get storage(): Storage {
@@ -152,6 +159,18 @@ export class Stage {
       }
       await this.clock.advance(20)
     }
+  }
+}
+
+function uniqueIds(seed: number): Ids {
+  const [seeded, unique] = [new TestIds(seed), systemIds()]
+  return {
+    random: () => seeded.random(),
+    uuid() {
+      // As many draws as where ids come from the seed as well, so that saved plays stay what they are.
+      seeded.uuid()
+      return unique.uuid()
+    },
   }
 }
 

@@ -1,11 +1,11 @@
-import { ImError } from '@innerline/protocol'
+import { groupConversationId, ImError } from '@innerline/protocol'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import type { HeldAppend } from '../../src/memory/controls.js'
-import { Fleet, type Recorder } from './fleet.js'
+import { Fleet, type Recorder } from '../delivery/fleet.js'
+import type { HostTransaction, OpenStage } from './stage.js'
 
 const USERS = ['ann', 'bob', 'cid', 'dan'] as const
-const GROUPS = ['g~one', 'g~two'] as const
+const GROUPS = ['one', 'two'] as const
 const NODES = 3
 
 type Op =
@@ -36,7 +36,8 @@ const op: fc.Arbitrary<Op> = fc.oneof(
 
 /** Plays the operations; whatever they leave broken stays broken. */
 class Play {
-  readonly late: HeldAppend[] = []
+  /** Appends of the host's that have not ended, with the group whose head they lock. */
+  readonly late: { readonly group: string; readonly append: HostTransaction }[] = []
   readonly connections: Recorder[] = []
 
   constructor(readonly fleet: Fleet) {}
@@ -48,7 +49,7 @@ class Play {
         void fleet.direct(step.node, user(step.a), user(step.a + 1 + (step.b % 3))).catch(() => undefined)
         return
       case 'send':
-        if (!this.#isLocked(group(step.a))) await fleet.append(step.node, group(step.a))
+        if (!this.#isLocked(this.#group(step.a))) await fleet.append(step.node, this.#group(step.a))
         return
       case 'attach': {
         const recorder = fleet.recorder(step.node, user(step.a))
@@ -58,23 +59,23 @@ class Play {
       }
       case 'join':
       case 'leave': {
-        const row = fleet.data.conversations.get(group(step.b))?.members.get(user(step.a))
+        const group = this.#group(step.b)
+        if (this.#isLocked(group)) return
+        const row = (await fleet.storage.readMember(group, fleet.user(user(step.a))))?.member
         const isIn = row !== undefined && row.leaveSeq === undefined
-        if (isIn === (step.op === 'leave') && !this.#isLocked(group(step.b))) await fleet[step.op](step.node, group(step.b), user(step.a))
+        if (isIn === (step.op === 'leave')) await fleet[step.op](step.node, group, user(step.a))
         return
       }
       case 'hold': {
-        if (this.#isLocked(group(step.a))) return
-        const { nodeId } = fleet.node(step.node)
-        const batch = { nodeId, now: fleet.clock.now(), items: [fleet.item(group(step.a))] }
-        this.late.push(await fleet.controls.holdAppend(batch))
+        const group = this.#group(step.a)
+        if (!this.#isLocked(group)) this.late.push({ group, append: await fleet.late(step.node, group) })
         return
       }
       case 'commit':
-        await pick(this.late, step.a)?.commit()
+        await pick(this.late, step.a)?.append.commit()
         return
       case 'burn':
-        await pick(this.late, step.a)?.rollback()
+        await pick(this.late, step.a)?.append.rollback()
         return
       case 'detach':
         pick(this.connections, step.a)?.detach()
@@ -121,7 +122,7 @@ class Play {
 
   /** Ends every fault; what was lost stays lost. */
   async heal(): Promise<void> {
-    for (const append of this.late) await append.commit()
+    for (const { append } of this.late) await append.commit()
     for (const { gate } of this.fleet.nodes) {
       gate.before = undefined
       gate.after = undefined
@@ -132,8 +133,12 @@ class Play {
     await this.fleet.quiet(20_000)
   }
 
-  #isLocked(conversationId: string): boolean {
-    return this.fleet.data.heldHeads.has(conversationId)
+  #group(i: number): string {
+    return groupConversationId(this.fleet.user(GROUPS[i % GROUPS.length] as string))
+  }
+
+  #isLocked(group: string): boolean {
+    return this.late.some((late) => late.group === group)
   }
 
   #pause(): Promise<void> {
@@ -142,20 +147,19 @@ class Play {
 }
 
 const user = (i: number): string => USERS[i % USERS.length] as string
-const group = (i: number): string => GROUPS[i % GROUPS.length] as string
 /** Takes one out. */
 const pick = <T>(from: T[], i: number): T | undefined => (from.length === 0 ? undefined : from.splice(i % from.length, 1)[0])
 
 /** Plays a history to its end. Resolves to what is wrong. */
-async function faultsOfPlay(seed: number, ops: readonly Op[]): Promise<readonly string[]> {
-  const fleet = await Fleet.start(NODES, { seed, stopWithTest: false })
+async function faultsOfPlay(open: OpenStage, seed: number, ops: readonly Op[]): Promise<readonly string[]> {
+  const fleet = await Fleet.on(await open({ seed }), NODES, { stopWithTest: false })
   try {
     await fleet.group('one', ['ann', 'bob', 'cid'])
     await fleet.group('two', ['ann'])
     const play = new Play(fleet)
     for (const step of ops) await play.do(step)
     await play.heal()
-    const faults = [...fleet.faults()]
+    const faults = [...(await fleet.faults())]
     for (const connection of play.connections) connection.detach()
     await fleet.clock.settle()
     for (const { index } of fleet.nodes) {
@@ -188,11 +192,13 @@ const found: readonly [number, Op[]][] = [
   ],
 ]
 
-it('whatever fails, every connection comes to know everything once, in order, and nothing is left behind', {
-  timeout: 120_000,
-}, async () => {
-  const histories = fc.asyncProperty(fc.nat(), fc.array(op, { minLength: 5, maxLength: 60, size: 'max' }), async (seed, ops) => {
-    expect(await faultsOfPlay(seed, ops)).toEqual([])
+export function modelCases(open: OpenStage, histories: number): void {
+  it('whatever fails, every connection comes to know everything once, in order, and nothing is left behind', {
+    timeout: 120_000,
+  }, async () => {
+    const plays = fc.asyncProperty(fc.nat(), fc.array(op, { minLength: 5, maxLength: 60, size: 'max' }), async (seed, ops) => {
+      expect(await faultsOfPlay(open, seed, ops)).toEqual([])
+    })
+    await fc.assert(plays, { examples: [...found], numRuns: Number(process.env['DELIVERY_RUNS'] ?? histories) })
   })
-  await fc.assert(histories, { examples: [...found], numRuns: Number(process.env['DELIVERY_RUNS'] ?? 300) })
-})
+}
