@@ -85,6 +85,7 @@ describe('the outbox, against a model', () => {
               ['retry', 0],
               ['connect', 0],
               ['disk', 1],
+              ['disk', 1],
             ],
           ],
         ],

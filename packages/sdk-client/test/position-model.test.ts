@@ -183,6 +183,12 @@ const moves = {
     if (model.state.opened) model.due = model.log
     model.feed({ type: 'told', named })
   },
+  /** A page was read before the connection ended, and is answered after the next one was told. */
+  reconnect: (model, n) => {
+    model.read(50)
+    model.log += n % 3
+    moves.told(model, n)
+  },
   toggle: (model) => model.feed({ type: model.state.opened ? 'close' : 'open' }),
   retention: (model, n) => {
     model.floor = Math.min(model.log + 1, model.floor + (n % 9))
@@ -198,7 +204,17 @@ const moves = {
 const anyMove: fc.Arbitrary<Move> = fc.tuple(
   fc.oneof(
     { weight: 12, arbitrary: fc.constantFrom('grow' as const, 'frames' as const, 'exchange' as const) },
-    { weight: 6, arbitrary: fc.constantFrom('read' as const, 'answer' as const, 'told' as const, 'lag' as const, 'overdue' as const) },
+    {
+      weight: 6,
+      arbitrary: fc.constantFrom(
+        'read' as const,
+        'answer' as const,
+        'told' as const,
+        'lag' as const,
+        'overdue' as const,
+        'reconnect' as const,
+      ),
+    },
     { weight: 3, arbitrary: fc.constantFrom('burst' as const, 'stale' as const, 'head' as const, 'toggle' as const, 'retention' as const) },
     { weight: 1, arbitrary: fc.constantFrom('flood' as const, 'floorFalls' as const, 'restart' as const, 'reset' as const) },
   ),

@@ -84,8 +84,12 @@ export class OutboxWorld {
     // Written before it is known what was left.
     if (early) this.send('d~alice~u0')
     const left = await this.disk.outbox()
-    // Who takes a message back and dies before the disk has heard of it has not taken it back.
-    for (const { msgId } of left) this.callOf(msgId).cancelled = false
+    // Who takes a message back and dies before the disk has heard of it has not taken it back, and was not told so.
+    for (const { msgId } of left) {
+      const call = this.callOf(msgId)
+      expect(call.outcome).not.toBe('CANCELLED')
+      call.cancelled = false
+    }
     this.outbox.restore(left)
     await settle()
   }
