@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '@innerline/server-core'
+import type { Clock } from '@innerline/server-core'
 import { AUTOCOMMIT, type PooledConnection, type Row, runStatements, serverStatusOf, type StatementResult } from './driver.js'
 import type { ServerLife } from './server-life.js'
 import { Sql, sql } from './sql.js'
@@ -66,6 +66,10 @@ export class BorrowedPool {
   readonly #options: BorrowedPoolOptions
   /** Connections that lead to the life of the server that the epoch belongs to: for as long as they last. */
   readonly #greeted = new WeakSet<object>()
+  /** Reads that wait for a connection, oldest first. */
+  readonly #wanting = new Set<(connection: PooledConnection | undefined) => void>()
+  /** The pool has been asked for a connection and has not answered; once that takes too long, it is `late` until it has. */
+  #asking: 'no' | 'yes' | 'late' = 'no'
 
   constructor(options: BorrowedPoolOptions) {
     this.#options = options
@@ -123,29 +127,47 @@ export class BorrowedPool {
     return (await runStatements(connection, [statement], clock, deadlineMs))[0] as StatementResult
   }
 
-  /** The pool knows no deadline for waiting; a connection that comes too late goes straight back. */
+  /** Undefined when the pool lends none in time, or at all: its queue has an end, or it never waits. */
   #acquire(): Promise<PooledConnection | undefined> {
-    const { pool, clock, acquireMs } = this.#options
-    return new Promise((resolve, reject) => {
-      let late = false
-      let cancel: Cancel | undefined
-      const done = (error: unknown, connection?: PooledConnection): void => {
-        if (late) return connection?.release()
-        cancel?.()
-        if (connection === undefined) reject(error)
-        else resolve(connection)
+    const { clock, acquireMs } = this.#options
+    if (this.#asking === 'late') return Promise.resolve(undefined)
+    return new Promise((resolve) => {
+      const take = (connection: PooledConnection | undefined): void => {
+        this.#wanting.delete(take)
+        cancel()
+        resolve(connection)
       }
-      cancel = clock.after(acquireMs, () => {
-        late = true
-        resolve(undefined)
+      const cancel = clock.after(acquireMs, () => {
+        this.#asking = 'late'
+        take(undefined)
       })
-      const core = coreOf(pool)
-      if (core !== undefined) return core.getConnection(done)
-      ;(pool as unknown as PromisePool).getConnection().then(
-        (connection) => done(null, connection.connection === undefined ? connection : withRelease(connection)),
-        (error: unknown) => done(error),
-      )
+      this.#wanting.add(take)
+      this.#ask()
     })
+  }
+
+  /**
+   * For one connection at a time, for whoever has waited longest: a pool's queue knows no deadline, so that each read that gave up would
+   * keep a place there that is the host's. What comes when nobody wants it any more goes straight back.
+   */
+  #ask(): void {
+    if (this.#asking !== 'no' || this.#wanting.size === 0) return
+    this.#asking = 'yes'
+    const done = (connection: PooledConnection | undefined): void => {
+      this.#asking = 'no'
+      const [next] = this.#wanting
+      if (next === undefined) connection?.release()
+      else next(connection)
+      this.#ask()
+    }
+    const { pool } = this.#options
+    const core = coreOf(pool)
+    if (core !== undefined) return core.getConnection((_error, connection) => done(connection))
+    const asked = Promise.resolve().then(() => (pool as unknown as PromisePool).getConnection())
+    void asked.then(
+      (connection) => done(connection.connection === undefined ? connection : withRelease(connection)),
+      () => done(undefined),
+    )
   }
 }
 

@@ -176,6 +176,42 @@ for (const { name, uri } of testServers) {
       })
     })
 
+    it.each([{ waitForConnections: false }, { queueLimit: 1 }])('is passed over where it refuses to lend one: %o', async (full) => {
+      const pool = mysql.createPool({ uri, connectionLimit: 1, ...full })
+      const harness = await mysqlHarness(uri, (namespace) => ({ pool, namespace }))
+      const a = arrange(harness)
+      const id = await a.conversation(['ann'])
+      const busy = await pool.getConnection()
+      const queued = 'queueLimit' in full ? [pool.getConnection()] : []
+      expect(await harness.storage.readHeads([id])).toHaveLength(1)
+      busy.release()
+      for (const each of queued) (await each).release()
+      await harness.dispose()
+      await pool.end()
+    })
+
+    it('keeps a place in its queue for the host, however many reads have waited in vain', async () => {
+      const pool = mysql.createPool({ uri, connectionLimit: 1, queueLimit: 2 })
+      const harness = await mysqlHarness(uri, (namespace) => ({ pool, namespace }))
+      const a = arrange(harness)
+      const id = await a.conversation(['ann'])
+      const busy = await pool.getConnection()
+      for (let round = 0; round < 3; round++) {
+        const heads = await Promise.all(Array.from({ length: 10 }, () => harness.storage.readHeads([id])))
+        expect(heads.flat()).toHaveLength(10)
+      }
+      const own = pool.query('SELECT 1')
+      busy.release()
+      await own
+      // It lends again as soon as it can.
+      let lent = 0
+      pool.on('acquire', () => lent++)
+      await harness.storage.readHeads([id])
+      expect(lent).toBe(1)
+      await harness.dispose()
+      await pool.end()
+    })
+
     it('may be of callback form, or ended by the host, which costs nothing but its use', async () => {
       const pool = mysqlCallback.createPool({ uri, connectionLimit: 2 })
       const harness = await mysqlHarness(uri, (namespace) => ({ pool, namespace }))
