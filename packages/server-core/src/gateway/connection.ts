@@ -13,7 +13,8 @@ import {
 } from '@innerline/protocol'
 import { LaneOrder } from '../app/lane-order.js'
 import type { LiveMessage, NewSessionEvent, Subscriber } from '../delivery/index.js'
-import type { Principal } from '../ports/index.js'
+import type { Cancel, Principal } from '../ports/index.js'
+import { attachAgain } from './attach-again.js'
 import { closeCodeOf, closeReason } from './close-reason.js'
 import type { GatewayContext } from './context.js'
 import { handleFrame } from './frame-handler.js'
@@ -82,6 +83,8 @@ export class Connection implements SocketListener, Subscriber {
   presenceTold: Promise<void> = settled
   /** Waits for the flush at the end of this turn. */
   isDirty = false
+  /** Calls off the next try of an attach that failed. */
+  cancelAttach: Cancel | undefined
   #parser: StompParser | undefined
   readonly #inbound: InboundLimit
   #binary = false
@@ -231,14 +234,9 @@ export class Connection implements SocketListener, Subscriber {
     })
   }
 
-  /** Attaches again; until it succeeds it is tried again, as the connection would otherwise have a hole. */
+  /** Attaches again what still listens, until it succeeds. */
   reattach(): void {
-    if (this.state !== 'open' || this.subscriptionTo(QUEUES.messages) === undefined) return
-    this.host.attach(this).catch((error: unknown) => {
-      const { clock, ids, logger } = this.host.context
-      logger.warn({ err: error, connectionId: this.id }, 'a connection could not be attached again')
-      clock.after(500 + ids.random() * 1_500, () => this.reattach())
-    })
+    if (this.state === 'open' && this.subscriptionTo(QUEUES.messages) !== undefined) attachAgain(this)
   }
 
   /** Queues a session event that must not be lost, if the client listens to them. */

@@ -1,4 +1,4 @@
-import { CLOSE, QUEUES } from '@innerline/protocol'
+import { CLOSE, ImError, QUEUES } from '@innerline/protocol'
 import { describe, expect, it } from 'vitest'
 import { startTestNode } from '../support/test-node.js'
 
@@ -52,5 +52,22 @@ describe('attaches of one connection', () => {
     await node.clock.settle()
     expect(bob.receipt('r11')).toBeDefined()
     expect(reads.length).toBeLessThanOrEqual(2)
+  })
+
+  // One begun without need told nobody of a hole, and left one when it failed half-way.
+  it('are not tried again once a later one has succeeded', async () => {
+    const node = await startTestNode()
+    const bob = await node.client('bob', lags)
+    let reads = 0
+    const { memberships } = node.storage
+    Object.assign(node.storage, {
+      memberships: (userId: string) =>
+        ++reads === 1 ? Promise.reject(new ImError('UNAVAILABLE', { detail: 'down' })) : memberships.call(node.storage, userId),
+    })
+    node.index.reset(0)
+    node.index.reset(0)
+    await node.clock.advance(3_000)
+    expect(bob.bodies(QUEUES.session).map(({ event }) => event)).toEqual(['resync', 'resync', 'summary'])
+    expect(reads).toBe(2)
   })
 })
