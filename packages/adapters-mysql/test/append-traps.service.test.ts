@@ -185,11 +185,46 @@ for (const { name, uri } of testServers) {
       await blocker.beginTransaction()
       await blocker.query(`SELECT 1 FROM ${table('t_im_cursor')} WHERE user_id = 'ann' AND conversation_key = ? FOR UPDATE`, [key])
       const items = [a.text(slow, 'ann'), a.text(quick, 'bob')]
+      const started = systemClock.monotonic()
       const results = await harness.storage.appendMessages({ nodeId: a.nodeId, now: systemClock.now(), items, waitMs: 0 })
       expect(results.map((r) => (r.ok ? r.seq : r.held))).toEqual([true, 1])
+      expect(systemClock.monotonic() - started, 'one lock wait, not one more for the row').toBeLessThan(1_900)
       await blocker.rollback()
       await blocker.end()
       expect((await a.accepted(items)).map((r) => r.seq)).toEqual([1, 1])
+    })
+
+    it('waits beside each other for msgIds that are under way elsewhere, and goes on with the rest', async () => {
+      const a = arrange(harness)
+      const held = await Promise.all(
+        Array.from({ length: 4 }, async () => {
+          const item = a.text(await a.conversation(['ann']), 'ann')
+          return { late: await harness.lateAppend(item), item: { ...item, conversationId: await a.conversation(['ann']) } }
+        }),
+      )
+      const items = [...held.map(({ item }) => item), a.text(await a.conversation(['bob']), 'bob')]
+      const started = systemClock.monotonic()
+      const results = await harness.storage.appendMessages({ nodeId: a.nodeId, now: systemClock.now(), items, waitMs: 0 })
+      expect(results.map((r) => (r.ok ? r.seq : r.held))).toEqual([true, true, true, true, 1])
+      expect(systemClock.monotonic() - started).toBeLessThan(4_400)
+      for (const { late } of held) await late.rollback()
+      expect((await a.accepted(items)).map((r) => r.seq)).toEqual([1, 1, 1, 1, 1])
+    })
+
+    it('stops waiting for a whole table at its deadline, however many conversations the batch has', async () => {
+      const a = arrange(harness)
+      const ids = await Promise.all(Array.from({ length: 12 }, () => a.conversation(['ann'])))
+      await a.accepted([a.text(ids[0] as string, 'ann')])
+      const operator = await connect(uri)
+      await operator.query(`LOCK TABLES ${table('t_cs_message')} READ`)
+      const started = systemClock.monotonic()
+      const items = ids.map((id) => a.text(id, 'ann'))
+      const results = await harness.storage.appendMessages({ nodeId: a.nodeId, now: systemClock.now(), items, waitMs: 0 })
+      expect(new Set(results.map((r) => (r.ok ? r.seq : r.held)))).toEqual(new Set([true]))
+      expect(systemClock.monotonic() - started).toBeLessThan(19_000)
+      await operator.query('UNLOCK TABLES')
+      await operator.end()
+      await a.accepted(items)
     })
 
     it('frees its locks within seconds when its process is frozen between lock and COMMIT', async () => {

@@ -1,16 +1,19 @@
 import type { AppendItem, AppendResult } from '@innerline/server-core'
 import type { ConnectionPool } from '../connection-pool.js'
 import { type Database, rowsOf } from '../database.js'
-import { failedStatement } from '../driver.js'
+import { failedStatement, type Row } from '../driver.js'
 import type { ConversationKeys } from '../keys.js'
+import { toSeq, toText } from '../rows.js'
 import { classify } from '../sql-errors.js'
 import { inTransaction, type Transaction } from '../transaction.js'
 import {
+  findFreeCursors,
   findMembers,
   findStored,
   type LockedHead,
   lockedHeadOf,
   lockHeads,
+  memberKey,
   membersOf,
   storedEntriesOf,
   type Waiting,
@@ -51,7 +54,7 @@ export interface Attempt {
 
 /**
  * One append transaction: lock the heads, look what is stored, decide, write, commit. Two round trips, a third where
- * rights must be read again. With `skip`, items whose head somebody holds have no result.
+ * rights must be read again. With `skip`, items whose head or cursors somebody holds have no result, for one more.
  */
 export async function appendOnce(
   database: Database,
@@ -63,9 +66,15 @@ export async function appendOnce(
   // Without a head there is no lock to take; what is stored under the ids decides alone.
   const { results, wrote } = await inTransaction(pool, async (transaction) => {
     const { heads, held, stored } = await lock(database, keys, transaction, attempt, known)
-    const items = attempt.items.filter((item) => !held.has(item.conversationId))
-    const members = await readStaleMembers(database, transaction, items, heads, stored)
-    const plan = planAppend({ items, now: attempt.now, heads, stored, members, doubted: attempt.doubted })
+    const free = (): readonly AppendItem[] => attempt.items.filter((item) => !held.has(item.conversationId))
+    const members = await readStaleMembers(database, transaction, free(), heads, stored)
+    const decide = (): AppendPlan => planAppend({ items: free(), now: attempt.now, heads, stored, members, doubted: attempt.doubted })
+    let plan = decide()
+    if (attempt.waiting === 'skip' && plan.cursors.length > 0) {
+      const heldKeys = await findHeldCursors(database, transaction, plan)
+      for (const [conversationId, { key }] of heads) if (heldKeys.has(key)) held.add(conversationId)
+      if (heldKeys.size > 0) plan = decide()
+    }
     await commit(database, transaction, attempt, plan)
     const decided = plan.results[Symbol.iterator]()
     const results = attempt.items.map((item) => (held.has(item.conversationId) ? undefined : (decided.next().value as AppendResult)))
@@ -120,6 +129,19 @@ async function readStaleMembers(
   if (pairs.length === 0) return new Map()
   const [rows] = await transaction.run(findMembers(database.tables, pairs))
   return membersOf(rowsOf(rows))
+}
+
+/** Conversations of which somebody holds a cursor that the plan moves; the others' cursors are locked then. */
+async function findHeldCursors(database: Database, transaction: Transaction, { cursors }: AppendPlan): Promise<ReadonlySet<number>> {
+  const sorted = [...cursors].sort((a, b) => (a.userId === b.userId ? a.key - b.key : a.userId < b.userId ? -1 : 1))
+  const [there, locked] = await heldOr('other rows', () => transaction.run(...findFreeCursors(database.tables, sorted)))
+  const nameOf = (row: Row): string => memberKey(toSeq(row['conversation_key']), toText(row['user_id']))
+  const free = new Set(rowsOf(locked).map(nameOf))
+  return new Set(
+    rowsOf(there)
+      .filter((row) => !free.has(nameOf(row)))
+      .map((row) => toSeq(row['conversation_key'])),
+  )
 }
 
 async function commit(database: Database, transaction: Transaction, attempt: Attempt, plan: AppendPlan): Promise<void> {

@@ -15,6 +15,10 @@ const BACKOFF_MS = 20
 /** How long items of a held conversation wait when the batch does not say. */
 const HELD_WAIT_MS = 10_000
 
+/** Conversations that are tried alone beside each other, and how long others are begun with, whatever the deadline. */
+const APART = 4
+const APART_MS = 1_500
+
 const busy: AppendResult = {
   ...{ ok: false, code: 'BUSY', detail: 'Another transaction keeps this conversation locked.' },
   ...{ retryAfterMs: 1_000, held: true },
@@ -77,7 +81,7 @@ export class Appender {
       return (await this.#retrying(this.#database.append, work, 'wait')) as AppendResult[]
     } catch (error) {
       if (!(error instanceof HeadsHeld)) throw error
-      results = error.what === 'heads' ? await this.#appendFree(work) : await this.#appendApart(work)
+      results = await this.#appendFree(work, deadline)
     }
     const held = new Map<string, number[]>()
     results.forEach((result, index) => {
@@ -98,31 +102,45 @@ export class Appender {
     return results as AppendResult[]
   }
 
-  /** Results of the items whose heads nobody holds; undefined for the others. */
-  async #appendFree(work: Work): Promise<(AppendResult | undefined)[]> {
+  /** Results of the items of conversations that nobody holds anything of; undefined for the others. */
+  async #appendFree(work: Work, deadline: number): Promise<(AppendResult | undefined)[]> {
     try {
       return [...(await this.#retrying(this.#database.append, work, 'skip'))]
     } catch (error) {
       if (!(error instanceof HeadsHeld)) throw error
-      return this.#appendApart(work)
+      // Heads that are held were left out: somebody has locked the table, for all.
+      if (error.what === 'heads') return work.items.map(() => undefined)
+      return this.#appendApart(work, deadline)
     }
   }
 
-  /** Not a head but another row is held (a cursor, a msgId under way elsewhere): one conversation at a time shows whose. */
-  async #appendApart(work: Work): Promise<(AppendResult | undefined)[]> {
+  /**
+   * Neither a head nor a cursor, but another row is held (a msgId under way elsewhere), or a table: one conversation at a time shows
+   * whose. Beside each other, as each may wait; those that nobody has come to in time count as held.
+   */
+  async #appendApart(work: Work, deadline: number): Promise<(AppendResult | undefined)[]> {
+    const { clock, spare } = this.#database
+    const until = Math.max(deadline, clock.monotonic() + APART_MS)
     const results: (AppendResult | undefined)[] = work.items.map(() => undefined)
-    for (const conversationId of new Set(work.items.map((item) => item.conversationId))) {
-      const indexes = work.items.flatMap((item, index) => (item.conversationId === conversationId ? [index] : []))
-      const items = indexes.map((index) => work.items[index] as AppendItem)
-      try {
-        const answers = await this.#retrying(this.#database.append, { ...work, items }, 'skip')
-        indexes.forEach((index, i) => {
-          results[index] = answers[i]
-        })
-      } catch (error) {
-        if (!(error instanceof HeadsHeld)) throw error
+    const left = new Set(work.items.map((item) => item.conversationId))
+    const strand = async (): Promise<void> => {
+      for (const conversationId of left) {
+        if (clock.monotonic() >= until) return
+        left.delete(conversationId)
+        const indexes = work.items.flatMap((item, index) => (item.conversationId === conversationId ? [index] : []))
+        const items = indexes.map((index) => work.items[index] as AppendItem)
+        try {
+          const answers = await this.#retrying(spare, { ...work, items }, 'skip')
+          indexes.forEach((index, i) => {
+            results[index] = answers[i]
+          })
+        } catch (error) {
+          // What another strand has committed must be answered.
+          if (!(error instanceof HeadsHeld)) for (const index of indexes) results[index] = refused(error)
+        }
       }
     }
+    await Promise.all(Array.from({ length: APART }, strand))
     return results
   }
 

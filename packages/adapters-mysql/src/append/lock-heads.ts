@@ -1,7 +1,7 @@
 import type { AppendItem, Head, Member } from '@innerline/server-core'
 import type { Row } from '../driver.js'
 import { headColumns, headOf, memberColumns, memberOf, toOptionalSeq, toOptionalText, toSeq, toText, toUuid } from '../rows.js'
-import { byKey, ids, listed, nothing, Sql, sql, uuid } from '../sql.js'
+import { byKey, derived, id, ids, listed, nothing, Sql, sql, uuid } from '../sql.js'
 import type { Tables } from '../tables.js'
 
 /** A head under lock, with what only appends need of it. */
@@ -54,6 +54,19 @@ export const findMembers = (tables: Tables, pairs: readonly { readonly key: numb
   sql`SELECT ${headColumns},${memberColumns} FROM ${tables.cursor} c JOIN ${tables.session} s ON s.conversation_key=c.conversation_key WHERE c.user_id IN (${ids(
     new Set(pairs.map((pair) => pair.userId)),
   )}) AND c.conversation_key IN (${listed([...new Set(pairs.map((pair) => pair.key))])})`
+
+/** Which of these members' rows there are, and which of them nobody else holds: two statements. */
+export const findFreeCursors = (
+  tables: Tables,
+  pairs: readonly { readonly key: number; readonly userId: string }[],
+): readonly [Sql, Sql] => {
+  const rows = derived(
+    ['u', 'k'],
+    pairs.map(({ key, userId }) => [id(userId), key]),
+  )
+  const found = sql`SELECT c.user_id,c.conversation_key FROM ${rows} v STRAIGHT_JOIN ${tables.cursor} c ${byKey} ON c.user_id=v.u AND c.conversation_key=v.k`
+  return [found, sql`${found} FOR UPDATE SKIP LOCKED`]
+}
 
 export function lockedHeadOf(row: Row): LockedHead {
   return {
