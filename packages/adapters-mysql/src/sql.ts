@@ -92,5 +92,8 @@ export function derived(columns: readonly string[], rows: readonly (readonly Sql
 /** `(a,b),(c,d)` for INSERT … VALUES. */
 export const tuples = (rows: readonly (readonly SqlPart[])[]): Sql => new Sql(rows.map((row) => `(${row.map(textOf).join(',')})`).join(','))
 
-/** The database's own time in epoch ms: constant within a statement. */
-export const databaseNow = new Sql('CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)')
+/**
+ * The database's own time in epoch ms: constant within a statement. Not by way of local time, which says the same twice in the hour after
+ * daylight saving ends: a borrowed connection has the server's zone.
+ */
+export const databaseNow = new Sql("(TIMESTAMPDIFF(MICROSECOND,TIMESTAMP'1970-01-01 00:00:00',UTC_TIMESTAMP(3)) DIV 1000)")
