@@ -84,6 +84,8 @@ export class Others {
   constructor(
     private readonly storage: Storage,
     [held, ...elsewhere]: readonly [string, ...string[]],
+    /** Who writes to the frozen process's conversation. */
+    writer: string,
   ) {
     this.#lanes = new AppendLanes({
       storage,
@@ -94,8 +96,8 @@ export class Others {
       onCommitted: () => undefined,
     })
     this.#running = Promise.all([
-      this.#write(held),
-      ...elsewhere.map((each) => this.#write(each)),
+      this.#write(held, writer),
+      ...elsewhere.map((each) => this.#write(each, 'user-1')),
       this.#move(held, USER),
       this.#move(elsewhere[0] ?? held, 'user-1'),
     ])
@@ -107,9 +109,9 @@ export class Others {
     await this.#running
   }
 
-  async #write(conversationId: string): Promise<void> {
+  async #write(conversationId: string, userId: string): Promise<void> {
     for (let n = 0; !this.#stopped; n++) {
-      const item = messageOf(`others/${conversationId}/${n}`, conversationId, 'user-1')
+      const item = messageOf(`others/${conversationId}/${n}`, conversationId, userId)
       while (!(await this.#append(item)) && !this.#stopped) await sleep(PAUSE_MS)
       await sleep(PAUSE_MS)
     }

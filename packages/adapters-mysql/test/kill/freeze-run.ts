@@ -19,7 +19,8 @@ const WAYS = 3
 /** Where each occupation is frozen: behind its head lock and before its COMMIT, or as its statement's answer comes. */
 const TRAPS: Readonly<Record<Occupation, { readonly pattern: RegExp; readonly at: 'request' | 'response' }>> = {
   append: { pattern: /INSERT INTO \S*t_cs_message\W/, at: 'request' },
-  cursor: { pattern: /UPDATE [^;]*t_im_cursor\W/, at: 'response' },
+  // The one flush that holds locks over round trips: behind its lock, before its COMMIT.
+  cursor: { pattern: /UPDATE [^;]*t_im_cursor\W[^;]*;\s*COMMIT/, at: 'request' },
   tx: { pattern: /INSERT INTO \S*t_cs_message\W/, at: 'request' },
   'tx-idle': { pattern: /INSERT INTO \S*t_cs_message\W/, at: 'request' },
   'tx-reading': { pattern: /REPEAT\('large'/, at: 'response' },
@@ -91,7 +92,7 @@ interface Scene {
 }
 
 async function observe(scene: Scene): Promise<FreezeRun> {
-  const others = new Others(scene.storage, scene.conversations)
+  const others = new Others(scene.storage, scene.conversations, scene.occupation === 'cursor' ? USER : 'user-1')
   scene.control.run()
   try {
     return await freezeAmong(others, scene)

@@ -1,4 +1,4 @@
-import { isImError, systemClock } from '@innerline/server-core'
+import { isImError, systemClock, type Storage } from '@innerline/server-core'
 import { type Connection, createConnection } from 'mysql2/promise'
 import { AppendLanes } from '../../../../sim/kill/append-lanes.js'
 import type { Attempt } from '../../../../sim/checker/index.js'
@@ -30,6 +30,7 @@ async function run({ occupation, uri, namespace, conversationId, userId, rounds 
   const lanes = new AppendLanes({ storage, clock: systemClock, nodeId, lanes: 4, queueItems: 100, onCommitted: () => undefined })
   say({ kind: 'ready' })
   await new Promise((resolve) => process.once('message', resolve))
+  if (occupation === 'cursor') await meetHeldCursor(storage, { uri, namespace, conversationId, userId })
   for (let round = 0; round < rounds; round++) {
     const item = messageOf(`${nodeId}/${round}`, conversationId, userId)
     const { bodyJson: content, msgId, fromUserId, countable } = item
@@ -62,6 +63,24 @@ async function run({ occupation, uri, namespace, conversationId, userId, rounds 
   await storage.close()
   say({ kind: 'seen', attempts: REPORT.attempts, cursors: [] })
   say({ kind: 'done' })
+}
+
+/** A flush that has met a held row takes what is free apart, under locks of its own, the next time. */
+async function meetHeldCursor(
+  storage: Storage,
+  { uri, namespace, conversationId, userId }: Pick<VictimTask, 'uri' | 'namespace' | 'conversationId' | 'userId'>,
+): Promise<void> {
+  const holder = await createConnection(uri)
+  await holder.query('START TRANSACTION')
+  await holder.query(
+    `SELECT 1 FROM ${namespace}_t_im_cursor c JOIN ${namespace}_t_cs_session s ON s.conversation_key = c.conversation_key
+     WHERE s.session_id = ? AND c.user_id = ? FOR UPDATE`,
+    [conversationId, userId],
+  )
+  const [state] = await storage.advanceCursors([{ conversationId, userId, deliveredSeq: 1, readSeq: 1 }])
+  await holder.query('ROLLBACK')
+  await holder.end()
+  if (state?.held !== true) throw new Error('The cursor was not held.')
 }
 
 async function answerOf(work: () => Promise<Awaited<ReturnType<AppendLanes['append']>> | undefined>): Promise<Attempt['outcome']> {
