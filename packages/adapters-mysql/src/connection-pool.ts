@@ -2,7 +2,7 @@ import { ImError } from '@innerline/protocol'
 import type { Cancel, Clock } from '@innerline/server-core'
 import { DeadlineError, type DriverConnection, type OpenConnection, runStatements, type StatementResult } from './driver.js'
 import type { Sql } from './sql.js'
-import { sql } from './sql.js'
+import { sql, text } from './sql.js'
 
 export interface ConnectionPoolOptions {
   readonly open: OpenConnection
@@ -15,8 +15,10 @@ export interface ConnectionPoolOptions {
   readonly deadlineMs: number
   /** Looks at every new connection before it is used; when it rejects, the connection is not. */
   readonly greet?: ((connection: OwnConnection) => Promise<void>) | undefined
-  /** A connection was given up in mid-statement; the server may still be at work on it. */
-  readonly onDeadline: (threadId: number) => void
+  /** A name that no other connection has. */
+  readonly newName: () => string
+  /** The connection of this name was given up in mid-statement; the server may still be at work on it. */
+  readonly onDeadline: (name: string) => void
 }
 
 /** Below what servers and balancers cut idle connections at, so that one is rarely found dead. */
@@ -32,6 +34,9 @@ const sessionSetup = [
   sql`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`,
 ]
 
+/** By a lock that lasts as long as the connection: its number is given again once the server has been started anew. */
+const nameConnection = (name: string): Sql => sql`DO GET_LOCK(${text(name)},0)`
+
 /** One connection of ours, in use by one caller at a time. */
 export class OwnConnection {
   idleSince = 0
@@ -40,7 +45,7 @@ export class OwnConnection {
     readonly raw: DriverConnection,
     private readonly clock: Clock,
     private readonly deadlineMs: number,
-    private readonly onDeadline: (threadId: number) => void,
+    private readonly onDeadline: () => void,
   ) {}
 
   /** Runs one packet of statements. Rejects with the driver's error. */
@@ -48,7 +53,7 @@ export class OwnConnection {
     try {
       return await runStatements(this.raw, statements, this.clock, this.deadlineMs)
     } catch (error) {
-      if (error instanceof DeadlineError && typeof this.raw.threadId === 'number') this.onDeadline(this.raw.threadId)
+      if (error instanceof DeadlineError) this.onDeadline()
       throw error
     }
   }
@@ -144,12 +149,13 @@ export class ConnectionPool {
   }
 
   async #open(): Promise<OwnConnection> {
-    const { open, clock, deadlineMs, onDeadline, greet } = this.#options
+    const { open, clock, deadlineMs, newName, onDeadline, greet } = this.#options
+    const name = newName()
     this.#opening++
     try {
-      const connection = new OwnConnection(await open(), clock, deadlineMs, onDeadline)
+      const connection = new OwnConnection(await open(), clock, deadlineMs, () => onDeadline(name))
       try {
-        await connection.run(sessionSetup)
+        await connection.run([...sessionSetup, nameConnection(name)])
         await greet?.(connection)
       } catch (error) {
         connection.raw.destroy()

@@ -3,6 +3,7 @@ import type { Clock, Ids } from '@innerline/server-core'
 import type { BorrowedPool } from './borrowed-pool.js'
 import { ConnectionPool, type OwnConnection } from './connection-pool.js'
 import { type OpenConnection, type Row, runStatements, type StatementResult } from './driver.js'
+import { toOptionalSeq } from './rows.js'
 import type { ServerLife } from './server-life.js'
 import { type Sql, sql, text } from './sql.js'
 import { breaksConnection, classify, unlessHeld } from './sql-errors.js'
@@ -51,8 +52,10 @@ export class Database {
     this.#takesBack = life !== undefined
     this.#borrowed = options.borrowed
     const greet = life && ((connection: OwnConnection) => life.greet(connection))
-    const onDeadline = (threadId: number): void => void kill(open, clock, threadId)
-    const pool = (limit: number): ConnectionPool => new ConnectionPool({ open, clock, limit, acquireMs, deadlineMs, greet, onDeadline })
+    const newName = (): string => `im-connection:${ids.uuid()}`
+    const onDeadline = (name: string): void => void endConnection(open, clock, name)
+    const pool = (limit: number): ConnectionPool =>
+      new ConnectionPool({ open, clock, limit, acquireMs, deadlineMs, greet, newName, onDeadline })
     this.append = pool(limits.append)
     this.spare = pool(limits.spare)
     this.general = pool(limits.general)
@@ -145,11 +148,20 @@ export class Database {
   }
 }
 
-/** The server goes on with a statement whose client has left, and keeps its locks. Best effort. */
-async function kill(open: OpenConnection, clock: Clock, threadId: number): Promise<void> {
+/**
+ * The server goes on with a statement whose client has left, and keeps its locks. Best effort. By name: the way to the database may lead to
+ * another server by now, where the connection's number is somebody else's.
+ */
+export async function endConnection(open: OpenConnection, clock: Clock, name: string): Promise<void> {
   try {
     const connection = await open()
-    await runStatements(connection, [sql`KILL ${threadId}`], clock, KILL_MS).finally(() => connection.destroy())
+    const run = async (statement: Sql) => (await runStatements(connection, [statement], clock, KILL_MS))[0]
+    try {
+      const id = toOptionalSeq(rowsOf(await run(sql`SELECT IS_USED_LOCK(${text(name)}) AS id`))[0]?.['id'])
+      if (id !== undefined) await run(sql`KILL ${id}`)
+    } finally {
+      connection.destroy()
+    }
   } catch {
     // The database does not answer, or has ended the statement by itself.
   }

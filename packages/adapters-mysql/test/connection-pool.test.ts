@@ -70,14 +70,16 @@ function server() {
 function poolOf(limit: number) {
   const time = handClock()
   const { opened, open, state } = server()
-  const killed: number[] = []
+  const killed: string[] = []
+  let names = 0
   const pool = new ConnectionPool({
     open,
     clock: time.clock,
     limit,
     acquireMs: 1_000,
     deadlineMs: 500,
-    onDeadline: (id) => killed.push(id),
+    newName: () => `name-${++names}`,
+    onDeadline: (name) => killed.push(name),
   })
   return { time, opened, state, killed, pool }
 }
@@ -167,7 +169,7 @@ describe('our own connections', () => {
     await time.pass(501)
     expect(await asked).toMatchObject({ code: 'INNERLINE_DEADLINE', fatal: true })
     expect(opened[0]?.destroyed).toBe(true)
-    expect(killed).toEqual([1])
+    expect(killed).toEqual(['name-1'])
   })
 
   it('are all gone when close resolves, also those in use and those being opened', async () => {
