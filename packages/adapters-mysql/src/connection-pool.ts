@@ -28,8 +28,8 @@ const CLOSE_GRACE_MS = 5_000
 const METADATA_LOCK_SECONDS = 5
 
 /** What every connection of ours starts with; a borrowed one is never told any of it. */
-const sessionSetup = [
-  sql`SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00', SESSION autocommit = 1`,
+export const sessionSetup: readonly Sql[] = [
+  sql`SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00', SESSION autocommit = 1, SESSION completion_type = 0`,
   sql`SET SESSION innodb_lock_wait_timeout = 1, SESSION lock_wait_timeout = ${METADATA_LOCK_SECONDS}`,
   sql`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`,
 ]

@@ -3,7 +3,7 @@ import type { Storage } from '@innerline/server-core'
 import { Appender } from './append/appender.js'
 import { appendInHostTransaction } from './append/host-transaction.js'
 import { BorrowedPool } from './borrowed-pool.js'
-import { OwnConnection } from './connection-pool.js'
+import { OwnConnection, sessionSetup } from './connection-pool.js'
 import { conversationStorage } from './conversations.js'
 import { Database, onlyRow, rowsOf } from './database.js'
 import { type DriverConnection, openWithMysql2, type Row, runStatements } from './driver.js'
@@ -104,6 +104,7 @@ class Session {
     const open = (): Promise<DriverConnection> => openWithMysql2(options.connection)
     const connection = await this.#connect(open)
     try {
+      await runStatements(connection, sessionSetup, clock, CONNECT_MS)
       const facts = await checkServer(connection, clock)
       for (const warning of facts.warnings) options.warn(warning)
       const tables = tablesOf(await databaseOf(connection, options), options.prefix)

@@ -77,6 +77,24 @@ for (const { name, uri } of testServers) {
         await storage.close()
       })
 
+      it('whose server is away for a second after the COMMIT is settled all the same', async () => {
+        const a = arrange(harness)
+        const storage = mysqlStorage({ uri: proxy.uri, namespace: harness.namespace, migrations: 'off' })
+        await storage.start()
+        const id = await a.conversation(['ann'])
+        await a.accepted([a.text(id, 'ann')], storage)
+        let back = Number.POSITIVE_INFINITY
+        proxy.onSend = (chunk) => {
+          if (systemClock.monotonic() >= back) return 'pass'
+          if (back !== Number.POSITIVE_INFINITY) return 'cut before'
+          if (!isCommit(chunk)) return 'pass'
+          back = systemClock.monotonic() + 1_500
+          return 'cut after'
+        }
+        expect((await a.accepted([a.text(id, 'ann')], storage))[0]).toMatchObject({ seq: 2, duplicate: false })
+        await storage.close()
+      })
+
       it('for good is UNAVAILABLE, and a later call is told the truth', async () => {
         const a = arrange(harness)
         const storage = mysqlStorage({ uri: proxy.uri, namespace: harness.namespace, migrations: 'off' })

@@ -9,9 +9,10 @@ import { splitByBytes } from './split.js'
 import { refusalOf } from './valid-item.js'
 
 const ATTEMPTS = 6
-/** A lost connection is tried again for so long, on new ones, with the same ids. */
+/** A COMMIT without an answer is tried again for so long, on new connections, with the same ids. */
 const DOUBT_MS = 5_000
 const BACKOFF_MS = 20
+const MAX_BACKOFF_MS = 250
 /** How long items of a held conversation wait when the batch does not say. */
 const HELD_WAIT_MS = 10_000
 
@@ -171,8 +172,10 @@ export class Appender {
         if (error instanceof DuplicateKey && error.on === 'position') throw headBehindItsLog(error)
         const kind = classify(error)
         const again = error instanceof DuplicateKey || kind === 'deadlock' || kind === 'lost' || kind === 'read-only'
-        if (!again || attempt >= ATTEMPTS || clock.monotonic() >= giveUp) throw error
-        await this.#database.pause(BACKOFF_MS * attempt)
+        // Where a COMMIT may have worked, time alone ends it: a server that is started again refuses many connections in no time.
+        const inDoubt = work.doubted.size > 0 && (kind === 'lost' || kind === 'read-only')
+        if (!again || (!inDoubt && attempt >= ATTEMPTS) || clock.monotonic() >= giveUp) throw error
+        await this.#database.pause(Math.min(BACKOFF_MS * attempt, MAX_BACKOFF_MS))
       }
     }
   }

@@ -34,7 +34,7 @@ export async function appendInHostTransaction(
     try {
       return (await runStatements(connection, [statement], database.clock, DEADLINE_MS))[0] as StatementResult
     } catch (error) {
-      throw hostError(error)
+      throw hostError(error, classify(error) === 'lock-wait' && !(await isInTransaction(run).catch(() => false)))
     }
   }
   const results: AppendResult[] = []
@@ -125,14 +125,15 @@ async function withoutAbsentRows(database: Database, locked: LockedHead, plan: A
   return { ...plan, cursors: plan.cursors.filter(({ key, userId }) => present.has(memberKey(key, userId))) }
 }
 
-function hostError(error: unknown): ImError {
+/** `undone`: by a lock wait, as with `innodb_rollback_on_timeout`. */
+function hostError(error: unknown, undone: boolean): ImError {
   const kind = classify(error)
-  if (kind === 'lock-wait') {
+  if (kind === 'lock-wait' && !undone) {
     return new ImError('BUSY', { detail: 'Another transaction keeps this conversation locked.', retryAfterMs: 1_000, cause: error })
   }
   const detail =
-    kind === 'deadlock'
-      ? 'A deadlock has rolled the whole transaction back; run it again from its begin.'
+    kind === 'deadlock' || kind === 'lock-wait'
+      ? 'The server has rolled the whole transaction back, for a lock; run it again from its begin.'
       : 'The statement failed in the host’s transaction; roll it back.'
   return new ImError(kind === 'duplicate' || kind === 'other' ? 'INTERNAL' : 'UNAVAILABLE', { detail, retryAfterMs: 1_000, cause: error })
 }
