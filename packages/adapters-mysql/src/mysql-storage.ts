@@ -16,7 +16,7 @@ import { type MysqlStorageOptions, type ResolvedOptions, resolveOptions } from '
 import { expireMessages } from './retention.js'
 import { toSeq, toText } from './rows.js'
 import { checkGrants, verifySchema } from './schema-check.js'
-import { checkServer } from './server-check.js'
+import { checkServer, identityOf, identityQuestion } from './server-check.js'
 import { epochAfter, ServerLife } from './server-life.js'
 import { sql } from './sql.js'
 import { classify, toImError } from './sql-errors.js'
@@ -116,6 +116,14 @@ class Session {
       await own.greet(new OwnConnection(connection, clock, deadlineMs, () => undefined))
       const life = facts.takesBack ? own : undefined
       const borrowed = pool && new BorrowedPool({ pool, clock, life, acquireMs: options.borrowMs, deadlineMs })
+      // Patient, as a pool's first connection may take its time. One that has none to lend then says nothing.
+      const patient = pool && new BorrowedPool({ pool, clock, acquireMs, deadlineMs })
+      const seen = await patient?.read(identityQuestion(facts.mariadb)).catch(() => undefined)
+      if (seen !== undefined && identityOf(seen) !== facts.identity) {
+        throw new Error(
+          'The `pool` leads to another server than our own connections; reads must be of the primary, without a replica’s delay.',
+        )
+      }
       const database = new Database({ tables, open, borrowed, clock, ids: options.ids, life, limits, acquireMs, deadlineMs })
       return { database, parts: partsOf(database, Math.min(MAX_BATCH_BYTES, Math.floor(facts.maxPacket * 0.9))) }
     } catch (error) {

@@ -16,6 +16,8 @@ const variables = [
 export interface ServerFacts {
   readonly maxPacket: number
   readonly mariadb: boolean
+  /** Which server it is, as `identityOf` tells. */
+  readonly identity: string
   /** Whether readers may see a commit before it is on disk, so that a crash takes back what was seen (ADR 5). */
   readonly takesBack: boolean
   /** What makes "acknowledged" less than crash-safe, or may become a problem. */
@@ -32,14 +34,16 @@ export async function checkServer(connection: DriverConnection, clock: Clock): P
     clock,
     CHECK_MS,
   )
-  const facts = judgeServer(variablesOf(shown as readonly Row[]))
+  const values = variablesOf(shown as readonly Row[])
+  const facts = judgeServer(values)
   const skew = toSeq((timed as readonly Row[])[0]?.['now_ms']) - (before + clock.now()) / 2
   if (Math.abs(skew) > MAX_SKEW_MS) {
     throw new Error(`The database's clock is ${Math.round(skew / 1_000)} s off this machine's; synchronise both before starting.`)
   }
   const skewed = Math.abs(skew) > WARN_SKEW_MS ? [`The database's clock is ${Math.round(skew)} ms off this machine's.`] : []
   await checkTransactions(connection, clock)
-  return { ...facts, warnings: [...facts.warnings, ...skewed] }
+  const identity = await checkReads(connection, clock, identityQuestion(facts.mariadb))
+  return { ...facts, identity, warnings: [...facts.warnings, ...skewed] }
 }
 
 function variablesOf(rows: readonly Row[]): ReadonlyMap<string, string> {
@@ -47,7 +51,7 @@ function variablesOf(rows: readonly Row[]): ReadonlyMap<string, string> {
 }
 
 /** What the server's variables mean. Throws a sentence. */
-export function judgeServer(shown: ReadonlyMap<string, string>): ServerFacts {
+export function judgeServer(shown: ReadonlyMap<string, string>): Omit<ServerFacts, 'identity'> {
   const value = (name: string): string => (shown.get(name) ?? '').toUpperCase()
   checkVersion(value('version'))
   if (value('wsrep_on') === 'ON') {
@@ -96,6 +100,31 @@ function checkVersion(version: string): void {
   const maria = version.includes('MARIADB')
   if (maria ? number >= 101_100 : number >= 80_019) return
   throw new Error(`The server is ${version}; MySQL from 8.0.19 or MariaDB from 10.11 on is needed.`)
+}
+
+/**
+ * Which server answers. Read from a table, as any read is, so that whatever decides where reads go decides it as it will for ours; a replica
+ * has a `server_id` of its own.
+ */
+export const identityQuestion = (mariadb: boolean): Sql =>
+  sql`SELECT v.variable_name AS name,v.variable_value AS value FROM ${mariadb ? sql`information_schema.global_variables` : sql`performance_schema.global_variables`} v WHERE v.variable_name IN ('hostname','port','server_id') LIMIT 9`
+
+export const identityOf = (rows: readonly Row[]): string =>
+  rows
+    .map((row) => `${toText(row['name']).toLowerCase()}=${toText(row['value'])}`)
+    .sort()
+    .join(' ')
+
+/** A proxy that sends reads to replicas would show what is behind, and never a reader's own writes. */
+async function checkReads(connection: DriverConnection, clock: Clock, question: Sql): Promise<string> {
+  const [, inside] = await runStatements(connection, [sql`START TRANSACTION`, question], clock, CHECK_MS)
+  await runStatements(connection, [sql`ROLLBACK`], clock, CHECK_MS)
+  const [outside] = await runStatements(connection, [question], clock, CHECK_MS)
+  const identity = identityOf(inside as readonly Row[])
+  if (identity === identityOf(outside as readonly Row[])) return identity
+  throw new Error(
+    'What is between here and the database sends reads outside of transactions to another server, which may be behind. Connect to the primary directly.',
+  )
 }
 
 /** A proxy that spreads the statements of one connection over several servers would break every transaction. */

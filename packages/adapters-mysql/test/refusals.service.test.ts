@@ -1,7 +1,9 @@
 import { type Clock, systemClock } from '@innerline/server-core'
-import type { Connection } from 'mysql2/promise'
+import mysql, { type Connection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { type DriverConnection, openWithMysql2 } from '../src/driver.js'
 import { type MysqlStorageOptions, mysqlStorage } from '../src/index.js'
+import { checkServer } from '../src/server-check.js'
 import { arrange } from './support/arrange.js'
 import { mysqlHarness } from './support/mysql-harness.js'
 import { connect, dropNamespace, freshNamespace } from './support/scratch.js'
@@ -65,6 +67,45 @@ for (const { name, uri } of testServers) {
       const namespace = fresh()
       await expect(started({ uri: proxy.uri, namespace })).rejects.toThrow(/different connections.*Connect to the database directly/)
       await proxy.close()
+    })
+
+    it('refuses a pool that leads to another server, and takes one that leads to the same', async () => {
+      const pool = mysql.createPool({ uri })
+      await started({ pool, namespace: fresh() })
+      // What a replica would say of itself in place of the primary.
+      const other = {
+        async getConnection() {
+          const connection = await pool.getConnection()
+          const { connection: core } = connection as unknown as { connection: DriverConnection }
+          return {
+            query: (options: { sql: string }, done: (error: unknown, result?: unknown) => void) =>
+              core.query({ ...options, sql: options.sql.replace("'port'", "'hostname','version_comment'") }, done),
+            ...{ destroy: () => connection.destroy(), end: () => connection.release(), on: () => undefined },
+            release: () => connection.release(),
+          }
+        },
+      }
+      await expect(started({ pool: other as never, connection: uri, namespace: fresh() })).rejects.toThrow(
+        /`pool` leads to another server.*primary/,
+      )
+      await pool.end()
+    })
+
+    it('refuses what sends reads outside of a transaction to another server', async () => {
+      const core = await openWithMysql2({ uri })
+      let open = false
+      const splitting: DriverConnection = {
+        query(options, done) {
+          const { sql: text } = options as { sql: string }
+          if (/START TRANSACTION/.test(text)) open = true
+          if (/ROLLBACK/.test(text)) open = false
+          return core.query({ ...options, sql: open ? text : text.replace("'port'", "'version_comment'") }, done)
+        },
+        ...{ destroy: () => core.destroy(), end: (done) => core.end(done), on: (event, listener) => core.on(event, listener) },
+      }
+      await expect(checkServer(splitting, systemClock)).rejects.toThrow(/reads outside of transactions to another server/)
+      await expect(checkServer(core, systemClock)).resolves.toBeDefined()
+      core.destroy()
     })
 
     it('refuses a schema that is not there, and leaves making it to others', async () => {
