@@ -12,7 +12,7 @@ const cases: readonly [Occupation, readonly [number, number]][] = [
   ['tx-reading', [1_500, 5_000]],
   ['tx', [1_500, 5_000]],
   // Who appends in that conversation raises the cursor that is held.
-  ['cursor', [0, 5_000]],
+  ['cursor', [1_500, 5_000]],
   // The host's session has no timeouts: its conversation stays locked for as long as the host sleeps, and nothing else does.
   ['tx-idle', [5_000, 9_000]],
 ]
