@@ -94,6 +94,6 @@ export const tuples = (rows: readonly (readonly SqlPart[])[]): Sql => new Sql(ro
 
 /**
  * The database's own time in epoch ms: constant within a statement. Not by way of local time, which says the same twice in the hour after
- * daylight saving ends: a borrowed connection has the server's zone.
+ * daylight saving ends: a borrowed connection has the server’s zone. Without a colon, which a host’s `queryFormat` may take for a placeholder.
  */
-export const databaseNow = new Sql("(TIMESTAMPDIFF(MICROSECOND,TIMESTAMP'1970-01-01 00:00:00',UTC_TIMESTAMP(3)) DIV 1000)")
+export const databaseNow = new Sql("(TIMESTAMPDIFF(MICROSECOND,DATE'1970-01-01',UTC_TIMESTAMP(3)) DIV 1000)")
