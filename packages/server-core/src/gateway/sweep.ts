@@ -39,10 +39,10 @@ export function visit(connection: Connection, now: number, epochNow: number): nu
   return buffered
 }
 
-/** Whose fault it is decides the code: the client's, which sent no CONNECT, or the check's, which has not answered it. */
+/** No CONNECT, or no answer of the check. Either may be the network's doing, so both say "later": a client stops for good at a final word. */
 function refuseLate(connection: Connection): void {
   if (connection.state === 'connecting') {
-    connection.fail(new ImError('UNAUTHORIZED', { detail: 'CONNECT did not come in time.' }), CLOSE.connectTimeout)
+    connection.fail(new ImError('UNAVAILABLE', { detail: 'CONNECT did not come in time.' }), CLOSE.connectTimeout)
   } else {
     connection.fail(
       new ImError('UNAVAILABLE', { detail: 'The token could not be checked in time.', retryAfterMs: 2_000 }),
