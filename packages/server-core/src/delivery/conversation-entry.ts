@@ -222,6 +222,8 @@ export class ConversationEntry {
     const to = Math.min(this.#known, this.#held.firstSeq - 1)
     const messages = await this.#ports.readRange(this.conversationId, from, to)
     if (this.#closed) return
+    // An attach meanwhile has shown who was not told of the conversation: they are given it from its beginning first.
+    if (this.#members.owed.length > 0) return
     if (messages.length > 0) return this.#dispatch(messages)
     const lowSeq = await this.#ports.lowSeqOf(this.conversationId)
     if (lowSeq === undefined || lowSeq <= from) throw new Error('the log does not have yet what the feed names')

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { BusChannels } from '../../src/delivery/bus-channels.js'
+import { LiveMessage } from '../../src/delivery/live-message.js'
 import { TestClock } from '../support/test-clock.js'
 import { MemoryFleet } from './memory-fleet.js'
 
@@ -42,6 +43,43 @@ describe('attaching and detaching', () => {
     await fleet.append(0, GROUP, {}, { silent: true })
     await fleet.quiet()
     expect(ann.seqs(GROUP)).toEqual([1])
+  })
+})
+
+describe('a second connection of somebody who joined unseen', () => {
+  it('does not make the first one be given what is being read for all, and then again as owed', async () => {
+    const fleet = await MemoryFleet.start(1)
+    const { gate, index } = fleet.node(0)
+    await fleet.group('g', ['bob'])
+    await fleet.attached(0, 'bob')
+    const first = await fleet.attached(0, 'ann')
+    gate.before = (method) => {
+      if (method === 'changes') throw new Error('the feed is out of reach')
+    }
+    await fleet.join(0, GROUP, 'ann', { silent: true })
+    await fleet.append(0, GROUP, {}, { silent: true })
+    // A frame that does not name her, and what comes before it is read while her other device attaches.
+    let answer = (): void => {}
+    gate.after = (method) => {
+      if (method !== 'readMessages') return undefined
+      gate.after = undefined
+      return new Promise<void>((resolve) => {
+        answer = resolve
+      })
+    }
+    const messages = [new LiveMessage(GROUP, 2, '{"seq":2}')]
+    index.accept({ conversationId: GROUP, memberVersion: 2, channels: ['group:g'], firstSeq: 2, messages })
+    await fleet.clock.advance(150)
+    const second = await fleet.attached(0, 'ann')
+    answer()
+    await fleet.clock.settle()
+    expect([first.seqs(GROUP), second.seqs(GROUP)]).toEqual([
+      [1, 2],
+      [1, 2],
+    ])
+    gate.before = undefined
+    await fleet.quiet()
+    expect(await fleet.faults()).toEqual([])
   })
 })
 
