@@ -63,7 +63,10 @@ function checkWires({ network }: World): Violation[] {
 /** A consumer is given every entry at least once, but for a change of epoch, of which it is told. */
 function checkConsumer({ profile, recorder, database }: World, log: readonly LoggedEntry[]): Violation[] {
   if (!profile.consumer || database.data.epoch > 1) return []
-  const missed = log.filter(({ conversationId, seq }) => !recorder.events.has(`${conversationId}#${seq}`))
+  const { events, heardFrom } = recorder
+  const isPromised = ({ conversationId, seq }: LoggedEntry): boolean =>
+    heardFrom !== undefined && seq > (heardFrom.get(conversationId) ?? 0)
+  const missed = log.filter((entry) => isPromised(entry) && !events.has(`${entry.conversationId}#${entry.seq}`))
   return missed.map(({ conversationId, seq }) => ({ rule: 'event-missed', detail: `no consumer was given ${conversationId}#${seq}` }))
 }
 

@@ -136,6 +136,14 @@ export class Recorder {
     for (const reader of this.#feeds.keys()) if (reader.startsWith(`${name} `)) this.#feeds.delete(reader)
   }
 
+  /** A host's consumer has begun: what was committed before the first of them is not promised to any. */
+  listens(): void {
+    const all = [...(this.data?.conversations.values() ?? [])]
+    this.heardFrom ??= new Map(all.map(({ conversationId, headSeq }) => [conversationId, headSeq]))
+  }
+
+  heardFrom: ReadonlyMap<string, number> | undefined
+
   /** A host's consumer was given a record. */
   heard(conversationId: string, seq: number): void {
     this.events.add(`${conversationId}#${seq}`)

@@ -82,7 +82,10 @@ export class ServerNode {
         if (chance.chance(0.05)) throw new Error(`no mood for ${eventId}`)
         recorder.heard(String(data['conversationId']), Number(data['seq']))
       }
-      this.node.events.consume('audit', handler).catch(() => this.process.clock.after(500, start))
+      this.node.events.consume('audit', handler).then(
+        () => recorder.listens(),
+        () => this.process.clock.after(500, start),
+      )
     }
     start()
   }
