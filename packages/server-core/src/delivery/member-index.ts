@@ -94,10 +94,11 @@ export class MemberIndex {
     await joined
     const memberships = await this.#options.storage.memberships(subscriber.userId)
     if (!slot.subscribers.has(subscriber)) return
-    const entries = this.#join(slot, memberships, subscriber)
+    this.#join(slot, memberships, subscriber)
     slot.told.add(subscriber)
-    // Those of others' attaches too: one that opens after this summary was read would begin above it.
-    await this.#openAt(entries.filter((entry) => !entry.isOpen))
+    // Those of others' attaches too, and those that only an attach of the user's other connection has read of: one that opens after this
+    // summary was read would begin above it.
+    await this.#openAt(slot.entries.filter((entry) => !entry.isOpen))
     const summary = await this.#options.summary(subscriber.userId)
     if (slot.subscribers.has(subscriber)) subscriber.summarise(summary)
   }
@@ -147,16 +148,13 @@ export class MemberIndex {
     return slot
   }
 
-  /** Puts the user into the entries of their present memberships, which it returns. */
-  #join(slot: UserSlot, memberships: readonly Membership[], subscriber: Subscriber): readonly ConversationEntry[] {
-    const entries: ConversationEntry[] = []
+  /** Puts the user into the entries of their present memberships. */
+  #join(slot: UserSlot, memberships: readonly Membership[], subscriber: Subscriber): void {
     for (const { conversationId, visibleFrom, leaveSeq, memberVersion } of memberships) {
       if (leaveSeq !== undefined) continue
       const entry = this.#entries.get(conversationId) ?? this.#create(conversationId, memberVersion)
       entry.admit(slot, visibleFrom, memberVersion, subscriber)
-      entries.push(entry)
     }
-    return entries
   }
 
   #create(conversationId: string, memberVersion: number): ConversationEntry {

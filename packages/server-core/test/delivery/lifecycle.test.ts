@@ -83,6 +83,40 @@ describe('a second connection of somebody who joined unseen', () => {
   })
 })
 
+describe('two connections of a user that attach at once', () => {
+  it('miss nothing of what one of them alone has read of, when the other takes long to find where it begins', async () => {
+    const fleet = await MemoryFleet.start(1)
+    const { gate } = fleet.node(0)
+    const held: { readonly method: string; go(): void }[] = []
+    const hold = (method: string): Promise<void> => new Promise((go) => held.push({ method, go }))
+    gate.before = (method) => {
+      if (method === 'changes') throw new Error('the feed is out of reach')
+      return method === 'readHeads' && held.length === 1 ? hold(method) : undefined
+    }
+    gate.after = (method) => (method === 'memberships' && held.length === 0 ? hold(method) : undefined)
+    const first = fleet.recorder(0, 'ann')
+    const firstAttached = first.attach()
+    await fleet.clock.settle()
+    await fleet.group('g', ['ann'])
+    await fleet.append(0, GROUP, {}, { silent: true })
+    const secondAttached = fleet.recorder(0, 'ann').attach()
+    await fleet.clock.settle()
+    expect(held.map(({ method }) => method)).toEqual(['memberships', 'readHeads'])
+    held[0]?.go()
+    await firstAttached
+    await fleet.append(0, GROUP, {}, { silent: true })
+    held[1]?.go()
+    await secondAttached
+    await fleet.append(0, GROUP)
+    await fleet.clock.advance(200)
+    expect(first.summaryHead(GROUP)).toBe(1)
+    expect(first.seqs(GROUP)).toEqual([2, 3])
+    gate.before = undefined
+    await fleet.quiet()
+    expect(await fleet.faults()).toEqual([])
+  })
+})
+
 describe('BusChannels', () => {
   it('joins with the first and leaves with the last, one after the other', async () => {
     const calls: string[] = []
