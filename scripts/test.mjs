@@ -39,8 +39,7 @@ const stages = {
   unit: () => vitest('unit'),
   service: () => vitest('service'),
   kill: () => vitest('kill'),
-  // A slow machine plays fewer, and says how many.
-  sim: () => command('node', ['scripts/sim.mjs', '--runs', '2000', '--minutes', '4']),
+  sim: () => command('node', ['scripts/sim.mjs', '--runs', '2000']),
   // Whether the simulator would notice: `npm run sim:mutants` plants all of them.
   mutants: () => command('node', ['scripts/sim-mutants.mjs', '--quick']),
   build: () => buildPackages().then(() => true),

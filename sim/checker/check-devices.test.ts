@@ -92,12 +92,20 @@ describe('a device', () => {
 
 describe('message events', () => {
   const event = (seq: number, era = 0) => ({ app: 'ben/1#1', era, conversationId, seq, msgId: `m${seq}` })
-  const rules = (...events: ReturnType<typeof event>[]): Rule[] => rulesOf(checkEvents([{ store: 'ben/1 store 1', userId: 'ben', events }]))
+  const rules = (...events: ReturnType<typeof event>[]): Rule[] =>
+    rulesOf(checkEvents([{ store: 'ben/1 store 1', userId: 'ben', events, era: 0, taken: [] }]))
 
   it('come once and ascending, and anew after a change of epoch', () => {
     expect(rules(event(1), event(3), event(1, 1))).toEqual([])
     expect(rules(event(1), event(1))).toEqual(['event-repeat'])
     expect(rules(event(2), event(1))).toEqual(['event-order'])
+  })
+
+  it('come for every row that the store took, but for what a change of epoch has voided', () => {
+    const taking = (...taken: ReturnType<typeof event>[]): Rule[] =>
+      rulesOf(checkEvents([{ store: 'ben/1 store 1', userId: 'ben', events: [event(1), event(2), event(1, 1)], era: 1, taken }]))
+    expect(taking(event(3), event(1, 1))).toEqual([])
+    expect(taking(event(1, 1), event(2, 1))).toEqual(['event-lost'])
   })
 })
 

@@ -7,6 +7,7 @@ import {
   type LoggedEntry,
   type ShownMessage,
   type StoreHistory,
+  type TakenRow,
   type Violation,
 } from './history.js'
 
@@ -141,10 +142,17 @@ function unreadByCount(entries: readonly LoggedEntry[], member: FinalMember): nu
   return entries.filter((entry) => entry.countable && entry.seq > seen && isVisible(member, entry.seq)).length
 }
 
-/** `message` events over the whole life of a store: ascending within a conversation, so each once. */
+/** `message` events over the whole life of a store: ascending within a conversation, so each once; and one for each row it took. */
 export function checkEvents(stores: readonly StoreHistory[]): Violation[] {
-  return stores.flatMap(({ store, events }): Violation[] => {
+  return stores.flatMap(({ store, events, era, taken }): Violation[] => {
     const found: Violation[] = []
+    const key = ({ era, conversationId, seq }: TakenRow): string => `${era} ${conversationId} ${seq}`
+    const given = new Set(events.map(key))
+    for (const row of taken) {
+      // What was on its way into the store at a change of epoch is void.
+      if (row.era === era && !given.has(key(row)))
+        found.push({ rule: 'event-lost', detail: `${row.app} (${store}) has ${place(row)} and was not told of it` })
+    }
     for (const seen of groupBy(events, (event) => `${event.era} ${event.conversationId}`).values()) {
       let last = 0
       const seqs = new Set<number>()

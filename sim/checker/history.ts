@@ -114,14 +114,21 @@ export interface StoreHistory {
   readonly userId: string
   /** `message` events, in their order. */
   readonly events: readonly SeenMessage[]
+  /** The last of its eras. */
+  readonly era: number
+  /** Rows that were news to the store and whose app lived to hear that it has them. */
+  readonly taken: readonly TakenRow[]
 }
 
-export interface SeenMessage {
+export interface TakenRow {
   readonly app: string
   /** Counts the client's moves to another epoch, which begins everything anew. */
   readonly era: number
   readonly conversationId: string
   readonly seq: number
+}
+
+export interface SeenMessage extends TakenRow {
   readonly msgId: string
 }
 
@@ -200,6 +207,7 @@ export type DeviceRule =
   | 'view-foreign'
   | 'event-repeat'
   | 'event-order'
+  | 'event-lost'
   | 'hidden-hole'
   | 'false-live'
   | 'beyond-membership'

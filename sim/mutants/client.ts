@@ -118,6 +118,17 @@ export const clientMutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'live-event-lost',
+    says: 'what comes live is stored and shown, and the application is not told of it',
+    edits: [
+      {
+        file: CONVERSATION,
+        find: "if (message.seq > had) events.emit('message'",
+        replace: "if (message.seq > had && origin === 'sync') events.emit('message'",
+      },
+    ],
+  },
+  {
     name: 'live-on-last-page',
     says: 'a conversation is live as soon as a page says that there is no more, whatever else has been seen of it',
     edits: [

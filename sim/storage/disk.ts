@@ -8,6 +8,9 @@ import type { Scheduler } from '../core/scheduler.js'
 /** Rows have been handed to the store, which now says that it is there. */
 export type Applied = (conversationId: string, rows: readonly ChatMessage[], position: StoredPosition | undefined, epoch: number) => void
 
+/** The app hears that its store has taken these rows; what is not above `had` was there before. */
+export type Taken = (conversationId: string, rows: readonly ChatMessage[], had: number) => void
+
 /** What a device keeps through crashes of its app: one store behind calls that take time, one after the other. */
 export class Disk {
   readonly store: ImStore = memoryStore()
@@ -32,8 +35,11 @@ export class Disk {
     return this.#underWay > 0
   }
 
-  /** The store as one run of the app has it. Calls under way when it dies are done all or not at all. */
-  connect(process: Process): ImStore {
+  /**
+   * The store as one run of the app has it. Calls under way when it dies are done all or not at all. `taking` is called when rows are handed
+   * over, and what it returns when the app hears that they are there.
+   */
+  connect(process: Process, taking: () => Taken): ImStore {
     let finishes: boolean | undefined
     return new Proxy(this.store, {
       get:
@@ -41,6 +47,7 @@ export class Disk {
         (...args: unknown[]) =>
           new Promise((resolve, reject) => {
             this.#underWay++
+            const taken = name === 'apply' ? taking() : undefined
             this.#lastAt = Math.max(this.#lastAt, this.#scheduler.now) + this.#random.exponential(this.delayMs)
             this.#scheduler.at(this.#lastAt, this.#hardware, () => {
               this.#underWay--
@@ -52,8 +59,12 @@ export class Disk {
               method?.(...args).then(async (result) => {
                 if (name === 'apply') await this.#observe(args)
                 // In the app's own time; it is awake nearly always, and a step of its own costs as much as the call.
-                if (process.alive && !process.frozen) resolve(result)
-                else this.#scheduler.at(this.#scheduler.now, process, () => resolve(result))
+                const answer = (): void => {
+                  taken?.(args[0] as string, rowsOf(args), result as number)
+                  resolve(result)
+                }
+                if (process.alive && !process.frozen) answer()
+                else this.#scheduler.at(this.#scheduler.now, process, answer)
               }, reject)
             })
           }),
@@ -62,7 +73,8 @@ export class Disk {
 
   async #observe(args: readonly unknown[]): Promise<void> {
     const [conversationId] = args as [string]
-    const rows = args.find((arg) => Array.isArray(arg)) as readonly ChatMessage[]
-    this.#applied(conversationId, rows, await this.store.position(conversationId), await this.store.epoch())
+    this.#applied(conversationId, rowsOf(args), await this.store.position(conversationId), await this.store.epoch())
   }
 }
+
+const rowsOf = (args: readonly unknown[]): readonly ChatMessage[] => args.find((arg) => Array.isArray(arg)) as readonly ChatMessage[]

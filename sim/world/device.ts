@@ -1,8 +1,8 @@
 import { createImClient, type ImError, isImError, type Conversation, type ImClient, type Sending } from '@innerline/sdk-client'
-import type { SeenMessage, StoreHistory } from '../checker/index.js'
+import type { SeenMessage, StoreHistory, TakenRow } from '../checker/index.js'
 import { Process } from '../core/process.js'
 import type { Random } from '../core/random.js'
-import { Disk } from '../storage/disk.js'
+import { Disk, type Taken } from '../storage/disk.js'
 import { isFinal } from '../storage/database.js'
 import type { World } from './world.js'
 
@@ -72,7 +72,7 @@ export class Device {
       getToken: () => this.#token(process),
       ...(this.random.chance(0.5) ? { userId: this.userId } : {}),
       open: this.#eager ? 'eager' : 'lazy',
-      storage: this.disk.connect(process),
+      storage: this.disk.connect(process, () => this.#taking(process)),
       device: { id: this.name },
       webSocket: (url) => network.dial(url, process, this.#canTerminate),
       fetch: network.fetch(process),
@@ -203,9 +203,16 @@ export class Device {
     return known?.find(({ conversationId }) => conversationId === id)?.at ?? 0
   }
 
+  #taking({ name: app }: Process): Taken {
+    const { era, taken } = this.store
+    return (conversationId, rows, had) => {
+      for (const { seq } of rows) if (seq > had) (taken as TakenRow[]).push({ app, era, conversationId, seq })
+    }
+  }
+
   #newStore(): { disk: Disk; store: OpenStore } {
     const { scheduler, recorder, profile } = this.#world
-    const store: OpenStore = { store: `${this.name} store ${++this.#stores}`, userId: this.userId, events: [], era: 0 }
+    const store: OpenStore = { store: `${this.name} store ${++this.#stores}`, userId: this.userId, events: [], taken: [], era: 0 }
     recorder.stores.push(store)
     const random = this.random.fork(store.store)
     const disk = new Disk(scheduler, random, this.hardware, profile.diskMs, (conversationId, rows, position, epoch) => {
