@@ -159,6 +159,20 @@ describe('what is shown of a conversation', () => {
     },
   )
 
+  it('does not list what was opened by its id until somebody has told of it, as it has no title and no place there', async () => {
+    const { im, server, chat } = await connected(({ server }) => {
+      fill(3)({ server })
+      server.sendSummary = false
+    })
+    server.last.event({ event: 'summary', at: 0, epoch: 1, conversations: [], next: 'more', totalUnread: 0 })
+    await chat.open()
+    expect(chat.getSnapshot()).toMatchObject({ sync: 'live', headSeq: 3 })
+    expect(im.conversations.getSnapshot()).toEqual([])
+    server.commit(DIRECT, { fromUserId: 'bob' })
+    await settle()
+    expect(im.conversations.getSnapshot().map(({ conversationId }) => conversationId)).toEqual([DIRECT])
+  })
+
   it('does not let a cursor event that crossed a markRead bring the badge back', async () => {
     const { server, chat } = await connected(fill(3))
     await chat.open()

@@ -69,15 +69,14 @@ export function createSupervisor(
   const compute = (): ConnectionSnapshot => {
     const { phase, failures, known, error } = state
     const open = phase === 'open'
-    const here = open ? welcome : undefined
     return present({
       status: statusOf[phase] ?? (known ? 'reconnecting' : 'connecting'),
       lost,
       attempt: open ? 0 : failures,
       nextRetryAt: phase === 'waiting' ? nextRetryAt : undefined,
       error: open ? undefined : error,
-      connectionId: here?.connectionId,
-      epoch: here?.epoch,
+      connectionId: open ? welcome?.connectionId : undefined,
+      epoch: open ? welcome?.epoch : undefined,
     })
   }
   const connection = createCell(compute, events.report)
@@ -189,7 +188,8 @@ export function createSupervisor(
   const atRest = () => state.phase === 'idle' || state.phase === 'closed'
   const settleWaiters = () => {
     const { phase, error } = state
-    if (phase === 'open' || phase === 'closed') waiters.settle(error)
+    if (phase === 'open') waiters.settle()
+    if (phase === 'closed') waiters.settle(error)
     if (atRest()) resting.settle()
   }
   const settle = (from: Phase) => {

@@ -25,7 +25,8 @@ export function createDirectory(ports: Omit<ConversationPorts, 'changed'>, eager
     (): readonly ConversationSnapshot[] =>
       [...cores.values()]
         .map(({ api }) => api.getSnapshot())
-        .filter(({ headSeq, hidden }) => headSeq > 0 && !hidden)
+        // Without a time nobody has told of it: it was opened by its id.
+        .filter(({ headSeq, updatedAt, hidden }) => headSeq && updatedAt && !hidden)
         .sort((a, b) => +b.pinned - +a.pinned || b.updatedAt - a.updatedAt),
     report,
   )
