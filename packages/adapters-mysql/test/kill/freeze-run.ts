@@ -29,7 +29,7 @@ const TRAPS: Readonly<Record<Occupation, { readonly pattern: RegExp; readonly at
 export interface FreezeRun {
   readonly occupation: Occupation
   readonly verdict: Verdict
-  /** From the freeze to the first acknowledgement of an append to the frozen process's conversation that began after it. */
+  /** From the freeze to the first acknowledgement of a countable append to the frozen process's conversation that began after it. */
   readonly resumedAfterMs: number
   /**
    * While the process was frozen: the slowest append and the slowest cursor move in any other conversation, less what appends took
@@ -124,7 +124,10 @@ async function freezeAmong(others: Others, { occupation, conversations, relay, s
     each.filter(during).reduce((most, { startedAt, endedAt = wokenAt }) => Math.max(most, control.beyond(startedAt, endedAt, WAYS)), 0)
   const [held] = conversations
   const there = others.attempts.filter((each) => each.conversationId !== held)
-  const after = others.attempts.filter((each) => each.conversationId === held && each.startedAt > frozenAt && each.outcome?.ok)
+  // What does not count raises no cursor, and need not wait for one.
+  const after = others.attempts.filter(
+    (each) => each.conversationId === held && each.countable && each.startedAt > frozenAt && each.outcome?.ok,
+  )
   return {
     occupation,
     verdict: checkHistory({ attempts, log, heads, readers, cursors: others.cursors }),
