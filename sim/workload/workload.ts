@@ -6,6 +6,7 @@ import type { World } from '../world/world.js'
 import type { Place, Places } from './conversations.js'
 
 const SURE_SENDS = 40
+const SURE_OPENS = 8
 
 /** What people do: draws operations over the active time and has devices carry them out. */
 export class Workload {
@@ -29,8 +30,8 @@ export class Workload {
     const centres = Array.from({ length: 4 }, () => random.next() * activeMs)
     for (let i = 0; i < operations; i++) {
       const at = random.chance(0.5) ? random.next() * activeMs : Math.min(activeMs, random.pick(centres) + random.exponential(600))
-      // The first are sends whatever the weights: a history without messages says nothing.
-      const operation = i < SURE_SENDS ? 'send' : random.weighted(workload)
+      // The first are sends and opens whatever the weights: a history without messages, or without readers, says nothing.
+      const operation = i < SURE_SENDS ? 'send' : i < SURE_SENDS + SURE_OPENS ? 'open' : random.weighted(workload)
       scheduler.at(at, director, () => this.#perform(operation))
     }
     // Everybody opens something early on, so that there are devices to deliver to.
@@ -41,8 +42,13 @@ export class Workload {
 
   #perform(operation: Operation): void {
     const random = this.#random
-    const awake = this.#world.devices.filter((device) => device.awake !== undefined)
-    if (awake.length === 0) return
+    const { devices, profile, scheduler, director } = this.#world
+    const awake = devices.filter((device) => device.awake !== undefined && this.#places.of(device.userId).length > 0)
+    if (awake.length === 0) {
+      // Nobody is there to do it now; somebody will be.
+      if (scheduler.now < profile.activeMs) scheduler.after(random.exponential(1_000), director, () => this.#perform(operation))
+      return
+    }
     const device = random.pick(awake)
     device.checkLive()
     const place = this.#placeOf(device)
